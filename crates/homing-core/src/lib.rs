@@ -1,0 +1,1 @@
+//! The logic of Homing: pure client and server machines.

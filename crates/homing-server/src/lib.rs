@@ -1,0 +1,1 @@
+//! The server of Homing: gateway, registry, log, store.

@@ -1,0 +1,1 @@
+//! A seeded world that runs the real machines and checks the invariants.

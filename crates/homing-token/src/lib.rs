@@ -1,0 +1,1 @@
+//! Mint and verify the credentials Homing accepts.
