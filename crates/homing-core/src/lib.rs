@@ -1,1 +1,2 @@
 //! The logic of Homing: pure client and server machines.
+pub mod client;
