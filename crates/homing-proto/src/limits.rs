@@ -10,6 +10,14 @@ pub const FRAME_MAX: usize = 1024 * 1024;
 /// Bytes of a frame before a session is bound: a stranger may not make the server buffer more
 /// (W-7). A Hello with the largest token and extension fits.
 pub const FRAME_MAX_UNBOUND: usize = 16 * 1024;
+/// Items in the lists of one frame, all together: a page of sync with every device and every outbox
+/// head fits, while a megabyte of two-byte items is not built into a hundred megabytes (W-7).
+pub const FRAME_ITEMS: usize = 1024;
+/// Bytes of the head of an HTTP request: what browsers and proxies add to it fits, and so does a
+/// token among the sub-protocols (W-2) of up to some 6 KiB.
+pub const HTTP_HEAD_BYTES: usize = 8 * 1024;
+/// Headers of an HTTP request: browsers send under 30, proxies add a few.
+pub const HTTP_HEADERS: usize = 64;
 /// From accept to a valid Hello (W-7): slow enough for a bad mobile link, short enough that idle
 /// strangers do not pile up.
 pub const HELLO_TIMEOUT_MS: u64 = 10_000;
@@ -28,6 +36,8 @@ pub const SDK_TEXT_BYTES: usize = 64;
 pub const TOKEN_BYTES: usize = 8 * 1024;
 /// Bytes a packed token may grow to when it is unpacked (S-8.2).
 pub const TOKEN_INFLATED_BYTES: usize = 16 * 1024;
+/// Bytes of a line of `token verify --batch`: a full token with every byte escaped, and the rest.
+pub const BATCH_LINE_BYTES: usize = 64 * 1024;
 /// Bytes of a login extension (S-3.1).
 pub const LOGIN_EXTENSION_BYTES: usize = 4 * 1024;
 /// Bytes of a text that explains (kick record, refusal).
@@ -52,6 +62,10 @@ pub const PRESENCE_USERS: usize = 500;
 
 /// Requests in flight on one link; also the most client message ids in a Hello.
 pub const IN_FLIGHT: usize = 64;
+/// Requests beyond [`IN_FLIGHT`] in a row that are answered `rate_limited`; the next one closes.
+pub const IN_FLIGHT_EXCESS: usize = 64;
+/// What such an answer says about coming back: several round trips of a bad mobile link.
+pub const IN_FLIGHT_RETRY_MS: u32 = 1_000;
 /// Messages that may wait in one account's outbox.
 pub const OUTBOX: usize = 10_000;
 /// Pushes held back while one before them is missing.
@@ -72,6 +86,15 @@ pub const SERVER_LIVENESS_MS: u64 = 60_000;
 pub const CONNECT_TIMEOUT_MS: u64 = 8_000;
 /// A Hello, once sent, is answered within this or the attempt failed.
 pub const WELCOME_TIMEOUT_MS: u64 = 10_000;
+/// A request unanswered for this long, on a link that is alive otherwise, costs the link.
+pub const REQUEST_TIMEOUT_MS: u64 = 15_000;
+/// The client asks whether anybody is there when a request is unanswered for this long, or for
+/// three round trips if that is more (S-6.4).
+pub const PROBE_AFTER_MS: u64 = 2_000;
+/// Silence after a question, or four round trips if that is more: the link is dead (S-6.4).
+pub const DEAD_AFTER_MS: u64 = 5_000;
+/// What the local store or the server refused for now is tried again after this.
+pub const RETRY_MS: u64 = 5_000;
 /// Back-off: first and largest span of the random wait (S-6.2).
 pub const BACKOFF_BASE_MS: u64 = 500;
 /// Back-off cap in the foreground (S-6.2).
@@ -104,18 +127,21 @@ pub const SESSION_AGE_MS: u64 = 30 * DAY_MS;
 pub const KICK_RECORD_AGE_MS: u64 = 30 * DAY_MS;
 /// A message's client id is remembered this long (D-1).
 pub const DEDUPE_AGE_MS: u64 = 30 * DAY_MS;
-/// A logout that could not be delivered is tried for this long.
-pub const LOGOUT_JOB_AGE_MS: u64 = 30 * DAY_MS;
 /// Refused credentials remembered by a device (S-8.5).
 pub const REFUSED_HASHES: usize = 32;
 /// Kick records and ended sessions kept with a user besides the living ones.
 pub const ENDED_SESSIONS: usize = 32;
+/// Of those, sessions that ended without a kick record (logout, replaced by the device's next
+/// login): a late resume of one is told so. Nobody waits for them, so few are enough.
+pub const ENDED_PLAINLY: usize = 8;
 /// The server warns this long before a credential expires (S-8.3).
 pub const EXPIRY_WARNING_MS: u64 = 30_000;
 /// Leeway for an issue time in the future (S-8.2).
 pub const ISSUE_LEEWAY_S: u64 = 300;
 /// Devices of one account on one platform, web and others alike (S-7.1).
 pub const SESSIONS_PER_PLATFORM: u32 = 10;
+/// Sessions of one account in total: ten on the web and ten elsewhere (S-7.1).
+pub const SESSIONS_PER_USER: u32 = 20;
 /// Two lives of one device id swap within this: they are two machines (S-7.10).
 pub const DEVICE_SWAP_MS: u64 = 60_000;
 

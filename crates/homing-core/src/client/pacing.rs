@@ -1,0 +1,64 @@
+//! When the next connection attempt may come (S-6.2, S-6.3, I16).
+
+use std::collections::VecDeque;
+
+use homing_proto::limits::{
+    ATTEMPT_SPACING_MS, ATTEMPT_WINDOW_MS, ATTEMPTS_PER_WINDOW, BACKOFF_BASE_MS,
+};
+use homing_proto::time::Time;
+
+use super::rng::Rng;
+
+/// Full-jitter back-off under a hard ceiling on attempts.
+///
+/// The back-off answers "how long to wait after this failure"; the ceiling holds whatever brings
+/// an attempt about: back-off, hints, or the user's own calls.
+#[derive(Debug, Default)]
+pub(super) struct Pacing {
+    /// The latest attempts, oldest first; at most [`ATTEMPTS_PER_WINDOW`].
+    attempts: VecDeque<Time>,
+    /// Attempts that failed since the last proven life.
+    failures: u32,
+}
+
+impl Pacing {
+    /// The first moment from `wish` on at which an attempt is allowed.
+    pub(super) fn allowed(&self, wish: Time) -> Time {
+        let mut at = wish;
+        if let Some(last) = self.attempts.back() {
+            at = at.max(*last + ATTEMPT_SPACING_MS);
+        }
+        if self.attempts.len() >= ATTEMPTS_PER_WINDOW {
+            // One past the window, so that no 60 s hold more than the ceiling, ends included.
+            at = at.max(self.attempts[0] + ATTEMPT_WINDOW_MS + 1);
+        }
+        at
+    }
+
+    pub(super) fn began(&mut self, now: Time) {
+        if self.attempts.len() >= ATTEMPTS_PER_WINDOW {
+            self.attempts.pop_front();
+        }
+        self.attempts.push_back(now);
+    }
+
+    /// The wait after a failed attempt or a lost link, drawn from 0 to the doubled span.
+    pub(super) fn back_off(&mut self, rng: &mut Rng, cap_ms: u64) -> u64 {
+        let doubled = BACKOFF_BASE_MS.checked_shl(self.failures).unwrap_or(u64::MAX);
+        self.failures = (self.failures + 1).min(MAX_DOUBLINGS);
+        rng.up_to(doubled.min(cap_ms))
+    }
+
+    /// A link lived long enough: the next failure is the first again.
+    pub(super) const fn proven(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The number of the coming attempt since the last proven life, from 1.
+    pub(super) const fn attempt(&self) -> u32 {
+        self.failures + 1
+    }
+}
+
+/// Far beyond every cap, and short of a shift that would overflow.
+const MAX_DOUBLINGS: u32 = 32;

@@ -1,0 +1,655 @@
+//! Who is signed in: explicit, offline and automatic login, renewal, switch, logout, and the
+//! verdicts that end a session (S-3, S-4, S-5, S-8, S-9).
+
+use homing_proto::device::KickRecord;
+use homing_proto::frame::{Credential, EndSession, Intent};
+use homing_proto::id::UserId;
+use homing_proto::limits::{
+    LOGIN_DIALS, LOGIN_EXTENSION_BYTES, LOGIN_WINDOW_MS, LOGINS_PER_WINDOW, TOKEN_BYTES,
+    USER_NAME_BYTES,
+};
+use homing_proto::time::{Time, WallTime};
+use homing_proto::{Code, Error};
+
+use super::requests::Asked;
+use super::status::{CredentialStatus, Trust, Why};
+use super::{
+    Client, Command, CommandId, Depth, Event, Force, LocalData, LoginOptions, Missing, Reply, Turn,
+    Write,
+};
+
+/// Who is signed in.
+#[derive(Debug)]
+pub(super) enum Session {
+    /// Nobody.
+    SignedOut(Why),
+    /// An explicit login is running.
+    SigningIn(Box<Login>),
+    /// Somebody.
+    SignedIn(SignedIn),
+    /// A verdict ended the session or the login and is on its way to the disk (S-5.2).
+    Ending(Ending),
+}
+
+/// A running explicit login.
+#[derive(Debug)]
+pub(super) struct Login {
+    pub(super) user: UserId,
+    pub(super) credential: Credential,
+    pub(super) options: LoginOptions,
+    pub(super) callers: Vec<Caller>,
+    pub(super) deadline: Time,
+    /// Attempts that began.
+    pub(super) dials: u32,
+    pub(super) last_error: Option<Error>,
+    /// The account may be read while the login runs (S-3.7).
+    pub(super) may_read: bool,
+    /// The server accepted; what it brought is being stored.
+    pub(super) granted: Option<Granted>,
+    /// How often the store was tried again after it failed.
+    pub(super) store_tries: u32,
+}
+
+/// What an accepted login must hand over once it is durable.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Granted {
+    pub(super) registered: bool,
+}
+
+/// A call that waits for the login to get so far.
+#[derive(Debug)]
+pub(super) struct Caller {
+    id: CommandId,
+    depth: Depth,
+    already: bool,
+}
+
+/// Somebody is signed in.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) user: UserId,
+    pub(super) trust: Trust,
+    pub(super) credential: CredentialStatus,
+    callers: Vec<Caller>,
+    /// The callers are told `timeout` here.
+    deadline: Time,
+    registered: bool,
+}
+
+/// See [`Session::Ending`].
+#[derive(Debug)]
+pub(super) struct Ending {
+    why: Why,
+    error: Error,
+    callers: Vec<Caller>,
+    /// Calls made meanwhile; they find the state after it.
+    pub(super) parked: Vec<(CommandId, Command)>,
+}
+
+impl Session {
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        match self {
+            Self::SigningIn(login) => Some(login.deadline),
+            Self::SignedIn(account) if !account.callers.is_empty() => Some(account.deadline),
+            Self::SignedIn(_) | Self::SignedOut(_) | Self::Ending(_) => None,
+        }
+    }
+
+    /// The app may read the account's data as soon as the store is open.
+    pub(super) fn may_read(&self) -> bool {
+        match self {
+            Self::SigningIn(login) => login.may_read,
+            Self::SignedIn(_) => true,
+            Self::SignedOut(_) | Self::Ending(_) => false,
+        }
+    }
+}
+
+impl Login {
+    pub(super) const fn intent(&self) -> Intent {
+        match self.options.force {
+            Force::Displace => Intent::Explicit,
+            Force::Refuse => Intent::ExplicitPolite,
+        }
+    }
+
+    /// The server accepted and the store failed while nobody was verified: once more.
+    pub(super) const fn wants_store_again(&self) -> bool {
+        self.granted.is_some() && self.store_tries == 0
+    }
+}
+
+impl Client {
+    /// S-3.
+    pub(super) fn login(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CommandId,
+        user: UserId,
+        credential: Credential,
+        options: LoginOptions,
+    ) {
+        if let Err(error) = check_login(&credential, &options) {
+            return turn.complete(id, Err(error));
+        }
+        let caller = Caller { id, depth: options.depth, already: false };
+        match &mut self.session {
+            Session::SignedIn(account) if account.user == user => {
+                return self.login_again(turn, caller, credential);
+            }
+            Session::SigningIn(login) if login.user == user => {
+                login.callers.push(caller);
+                return;
+            }
+            Session::SignedIn(_)
+            | Session::SigningIn(_)
+            | Session::SignedOut(_)
+            | Session::Ending(_) => {}
+        }
+        if let Err(error) = self.may_log_in(turn.now.time, &credential) {
+            return turn.complete(id, Err(error));
+        }
+        let error = Error::new(Code::SUPERSEDED).with_text("another account's login took over");
+        match &self.session {
+            Session::SignedIn(_) => {
+                self.sign_out(turn, Why::Switched, LocalData::Keep, &error);
+                self.persist_account(turn, Write::Account);
+                self.drop_link(turn, &error);
+            }
+            Session::SigningIn(_) => self.abandon_login(turn, &error),
+            Session::SignedOut(_) | Session::Ending(_) => {}
+        }
+        if self.store.user().is_some_and(|open| *open != user) {
+            self.close_store(turn, LocalData::Keep, &error);
+        }
+        let may_read = self.passes_offline_checks(&user, turn.now.wall).is_ok();
+        self.session = Session::SigningIn(Box::new(Login {
+            user,
+            credential,
+            deadline: turn.now.time + options.timeout_ms,
+            options,
+            callers: vec![caller],
+            dials: 0,
+            last_error: None,
+            may_read,
+            granted: None,
+            store_tries: 0,
+        }));
+        if may_read {
+            self.allow_reading(turn);
+        }
+        self.hurry(turn);
+    }
+
+    /// S-4.
+    pub(super) fn login_offline(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CommandId,
+        user: &UserId,
+        credential: Option<(Credential, Option<WallTime>)>,
+    ) {
+        match &mut self.session {
+            Session::SignedIn(account) if account.user == *user => {
+                let reply = Reply::LoggedIn { already: true, registered: false };
+                return turn.complete(id, Ok(reply));
+            }
+            Session::SigningIn(login) if login.user == *user => {
+                login.callers.push(Caller { id, depth: Depth::Local, already: false });
+                return;
+            }
+            Session::SignedIn(_) | Session::SigningIn(_) => {
+                return turn.complete(id, Err(Code::OFFLINE_NOT_LAST_USER.into()));
+            }
+            Session::SignedOut(_) | Session::Ending(_) => {}
+        }
+        let checked = match &credential {
+            None => self.passes_offline_checks(user, turn.now.wall),
+            Some((credential, expires)) => {
+                self.passes_offline_checks_with(user, credential, *expires, turn.now.wall)
+            }
+        };
+        if let Err(error) = checked {
+            return turn.complete(id, Err(error));
+        }
+        if let (Some((credential, expires)), Some(last)) = (credential, &mut self.account.last)
+            && last.credential.as_ref() != Some(&credential)
+        {
+            last.credential = Some(credential);
+            last.credential_expires = expires;
+            self.persist_account(turn, Write::Account);
+        }
+        self.sign_in_locally(turn, id, user.clone());
+    }
+
+    /// S-5.
+    pub(super) fn resume_last(&mut self, turn: &mut Turn<'_>, id: CommandId) {
+        match &mut self.session {
+            Session::SignedIn(_) => {
+                let reply = Reply::LoggedIn { already: true, registered: false };
+                return turn.complete(id, Ok(reply));
+            }
+            Session::SigningIn(login) => {
+                login.callers.push(Caller { id, depth: Depth::Local, already: false });
+                return;
+            }
+            Session::SignedOut(_) | Session::Ending(_) => {}
+        }
+        let Some(user) = self.account.live().map(|last| last.user.clone()) else {
+            return turn.complete(id, Err(Code::NEEDS_EXPLICIT_LOGIN.into()));
+        };
+        match self.passes_offline_checks(&user, turn.now.wall) {
+            Ok(()) => self.sign_in_locally(turn, id, user),
+            Err(error) => turn.complete(id, Err(error)),
+        }
+    }
+
+    /// S-8.4.
+    pub(super) fn renew(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: CommandId,
+        credential: Credential,
+        reply: Reply,
+    ) {
+        if credential.token.expose().len() > TOKEN_BYTES {
+            return turn.complete(id, Err(Code::CREDENTIAL_MALFORMED.into()));
+        }
+        if let Some(code) = self.account.refusal(&credential) {
+            return turn.complete(id, Err(refused_before(code)));
+        }
+        let connected = self.is_connected();
+        let Session::SignedIn(account) = &mut self.session else {
+            return turn.complete(id, Err(Code::NOT_LOGGED_IN.into()));
+        };
+        if connected {
+            let asked = Asked::Renew(id, credential.clone(), reply);
+            return self.ask(turn, asked, homing_proto::frame::Request::Renew(credential));
+        }
+        account.credential = CredentialStatus::Valid;
+        if let Some(last) = &mut self.account.last {
+            last.credential = Some(credential);
+            last.credential_expires = None;
+        }
+        self.persist_account(turn, Write::Account);
+        turn.complete(id, Ok(reply));
+        self.hurry(turn);
+    }
+
+    /// S-9.2.
+    pub(super) fn logout(&mut self, turn: &mut Turn<'_>, id: CommandId, data: LocalData) {
+        let error = Error::new(Code::SUPERSEDED).with_text("the user signed out");
+        if matches!(self.session, Session::SigningIn(_)) {
+            self.abandon_login(turn, &error);
+        }
+        if data == LocalData::Wipe
+            && self.store.user().is_none()
+            && let Some(last) = &self.account.last
+        {
+            // Nothing is open; what lies on the disk goes all the same.
+            let user = last.user.clone();
+            self.open_store(turn, user, Missing::Leave);
+        }
+        let live = self.live_attempt();
+        self.sign_out(turn, Why::Logout, data, &error);
+        self.persist_account(turn, Write::Calls(vec![id]));
+        match live {
+            Some(attempt) if !self.account.jobs.is_empty() => self.run_errand(turn, attempt),
+            Some(_) | None => self.drop_link(turn, &error),
+        }
+    }
+
+    /// The session ends by the user's act: at once, with or without network. The caller stores the
+    /// account record and lets go of the link.
+    fn sign_out(&mut self, turn: &mut Turn<'_>, why: Why, data: LocalData, error: &Error) {
+        self.account.end_last(self.config.app, why.clone());
+        if let Session::SignedIn(account) = &mut self.session {
+            let callers = std::mem::take(&mut account.callers);
+            fail_callers(turn, callers, error);
+        }
+        self.session = Session::SignedOut(why);
+        self.devices.clear();
+        self.link_ended(turn, error);
+        self.close_store(turn, data, error);
+    }
+
+    /// A running login ends because something else takes its place.
+    fn abandon_login(&mut self, turn: &mut Turn<'_>, error: &Error) {
+        let Session::SigningIn(login) = &mut self.session else { return };
+        let callers = std::mem::take(&mut login.callers);
+        let granted = login.granted.is_some();
+        fail_callers(turn, callers, error);
+        if granted {
+            self.account.end_last(self.config.app, Why::LoginFailed(error.clone()));
+            self.persist_account(turn, Write::Account);
+        }
+        self.session = Session::SignedOut(Why::LoginFailed(error.clone()));
+        self.drop_link(turn, error);
+    }
+
+    /// The running login failed for want of an answer (S-3.6). What was readable stays so (S-3.7).
+    pub(super) fn login_failed(&mut self, turn: &mut Turn<'_>, error: &Error) {
+        let Session::SigningIn(login) = &self.session else { return };
+        let may_read = login.may_read;
+        self.abandon_login(turn, error);
+        if !may_read {
+            self.close_store(turn, LocalData::Keep, error);
+        }
+    }
+
+    /// A verdict ends the session or the login: stored first, then announced (S-5.2).
+    pub(super) fn end(&mut self, turn: &mut Turn<'_>, why: Why, error: Error) {
+        let (user, callers) = match &mut self.session {
+            Session::SignedIn(account) => {
+                (account.user.clone(), std::mem::take(&mut account.callers))
+            }
+            Session::SigningIn(login) => (login.user.clone(), std::mem::take(&mut login.callers)),
+            Session::SignedOut(_) | Session::Ending(_) => return,
+        };
+        let ends_last = match &why {
+            // A login that failed says nothing about the session that was there before.
+            Why::LoginFailed(_) => matches!(self.session, Session::SignedIn(_)),
+            _ => true,
+        };
+        if ends_last && self.account.last.as_ref().is_some_and(|last| last.user == user) {
+            self.account.end_last(self.config.app, why.clone());
+        }
+        self.session =
+            Session::Ending(Ending { why, error: error.clone(), callers, parked: vec![] });
+        self.drop_link(turn, &error);
+        self.persist_account(turn, Write::Ended);
+    }
+
+    /// The verdict is on the disk, or cannot be put there.
+    pub(super) fn announce_end(&mut self, turn: &mut Turn<'_>) {
+        let Session::Ending(Ending { why, error, callers, parked }) =
+            std::mem::replace(&mut self.session, Session::SignedOut(Why::Never))
+        else {
+            return;
+        };
+        self.devices.clear();
+        self.close_store(turn, LocalData::Keep, &error);
+        if let Why::Kicked(record) = &why {
+            turn.event(Event::Kicked(record.clone()));
+        }
+        self.session = Session::SignedOut(why);
+        fail_callers(turn, callers, &error);
+        for (id, command) in parked {
+            self.command(turn, id, command);
+        }
+    }
+
+    /// The server refused the present credential (S-8.5): no attempt until there is another one.
+    pub(super) fn credential_refused(&mut self, turn: &mut Turn<'_>, error: Error) {
+        let Session::SignedIn(account) = &mut self.session else { return };
+        account.credential = CredentialStatus::Needed { why: error.clone() };
+        let callers = std::mem::take(&mut account.callers);
+        fail_callers(turn, callers, &error);
+        if let Some(credential) = self.account.last.as_mut().and_then(|last| last.credential.take())
+            && error.code.is_credential()
+        {
+            self.account.remember_refused(&credential, error.code);
+        }
+        self.drop_link(turn, &error);
+        self.persist_account(turn, Write::CredentialRefused(error));
+    }
+
+    /// Everything the session waited for is durable: it is verified.
+    pub(super) fn verified(&mut self, turn: &mut Turn<'_>) {
+        match &mut self.session {
+            Session::SigningIn(login) => {
+                self.session = Session::SignedIn(SignedIn {
+                    user: login.user.clone(),
+                    trust: Trust::Verified,
+                    credential: CredentialStatus::Valid,
+                    callers: std::mem::take(&mut login.callers),
+                    deadline: login.deadline,
+                    registered: login.granted.is_some_and(|granted| granted.registered),
+                });
+            }
+            Session::SignedIn(account) => {
+                account.trust = Trust::Verified;
+                account.credential = CredentialStatus::Valid;
+            }
+            Session::SignedOut(_) | Session::Ending(_) => return,
+        }
+        self.allow_reading(turn);
+    }
+
+    /// Completes the calls that waited for what has been reached.
+    pub(super) fn advance_callers(&mut self, turn: &mut Turn<'_>) {
+        let readable = self.store.is_readable();
+        let connected = self.is_connected();
+        let (first_screen, live) = (self.sync.first_screen, self.sync.is_live());
+        let (callers, registered) = match &mut self.session {
+            Session::SigningIn(login) => (&mut login.callers, false),
+            Session::SignedIn(account) => (&mut account.callers, account.registered),
+            Session::SignedOut(_) | Session::Ending(_) => return,
+        };
+        let reached = |depth| match depth {
+            Depth::Local => readable,
+            Depth::Verified => connected,
+            Depth::FirstScreen => connected && first_screen,
+            Depth::Live => connected && live,
+        };
+        for caller in callers.extract_if(.., |caller| reached(caller.depth)) {
+            let reply = Reply::LoggedIn { already: caller.already, registered };
+            turn.complete(caller.id, Ok(reply));
+        }
+    }
+
+    pub(super) fn session_timeout(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now.time;
+        match &mut self.session {
+            Session::SigningIn(login) if now >= login.deadline => {
+                let error = login.last_error.clone().unwrap_or_else(|| {
+                    Error::new(Code::TIMEOUT).with_text("the server did not answer in time")
+                });
+                self.login_failed(turn, &error);
+            }
+            Session::SignedIn(account) if now >= account.deadline => {
+                let callers = std::mem::take(&mut account.callers);
+                fail_callers(turn, callers, &Code::TIMEOUT.into());
+            }
+            Session::SigningIn(_)
+            | Session::SignedIn(_)
+            | Session::SignedOut(_)
+            | Session::Ending(_) => {}
+        }
+    }
+
+    /// Not even a fresh store can be opened (I9: it never blocks what the network can do).
+    pub(super) fn session_without_store(&mut self, turn: &mut Turn<'_>, error: Error) {
+        match &mut self.session {
+            Session::SigningIn(login) if login.granted.is_some() && login.store_tries > 0 => {
+                self.login_failed(turn, &error);
+            }
+            Session::SignedIn(account) if account.trust == Trust::Local => {
+                let callers = std::mem::take(&mut account.callers);
+                if !callers.is_empty() {
+                    fail_callers(turn, callers, &error);
+                    self.session = Session::SignedOut(Why::LoginFailed(error.clone()));
+                    self.drop_link(turn, &error);
+                }
+            }
+            Session::SigningIn(_)
+            | Session::SignedIn(_)
+            | Session::SignedOut(_)
+            | Session::Ending(_) => {}
+        }
+    }
+
+    /// Another attempt of the running login is allowed; counts it.
+    pub(super) fn login_dials(&mut self, now: Time) -> bool {
+        let Session::SigningIn(login) = &mut self.session else { return true };
+        if login.dials >= LOGIN_DIALS {
+            return false;
+        }
+        login.dials += 1;
+        if login.dials == 1 {
+            if self.logins.len() >= LOGINS_PER_WINDOW {
+                self.logins.pop_front();
+            }
+            self.logins.push_back(now);
+        }
+        true
+    }
+
+    /// The ends of earlier sessions that the server is still to be told.
+    pub(super) fn jobs(&self) -> &[EndSession] {
+        &self.account.jobs
+    }
+
+    /// The account is signed in already (S-3.4).
+    fn login_again(&mut self, turn: &mut Turn<'_>, mut caller: Caller, credential: Credential) {
+        let Session::SignedIn(account) = &mut self.session else { return };
+        caller.already = true;
+        let known = self.account.last.as_ref().and_then(|last| last.credential.as_ref());
+        let reply = Reply::LoggedIn { already: true, registered: false };
+        if known == Some(&credential) {
+            return turn.complete(caller.id, Ok(reply));
+        }
+        if matches!(account.credential, CredentialStatus::Needed { .. })
+            && self.account.refusal(&credential).is_none()
+        {
+            // What was wrong was the credential: the call is over when the server took this one.
+            account.deadline = turn.now.time + homing_proto::limits::LOGIN_TIMEOUT_MS;
+            account.callers.push(caller);
+            account.credential = CredentialStatus::Valid;
+            if let Some(last) = &mut self.account.last {
+                last.credential = Some(credential);
+                last.credential_expires = None;
+            }
+            self.persist_account(turn, Write::Account);
+            self.hurry(turn);
+            return;
+        }
+        self.renew(turn, caller.id, credential, reply);
+    }
+
+    /// The credential was not refused before, and there were not too many logins (S-3.5, S-8.5).
+    fn may_log_in(&mut self, now: Time, credential: &Credential) -> Result<(), Error> {
+        if let Some(code) = self.account.refusal(credential) {
+            return Err(refused_before(code));
+        }
+        self.logins.retain(|at| now < *at + LOGIN_WINDOW_MS);
+        let free = match self.logins.front() {
+            Some(first) if self.logins.len() >= LOGINS_PER_WINDOW => *first + LOGIN_WINDOW_MS,
+            _ => now,
+        };
+        // An attempt further off than this could not be answered within a login's patience.
+        let allowed = self.pacing.allowed(now);
+        let at = if allowed.since(now) > LOGIN_WINDOW_MS { free.max(allowed) } else { free };
+        if at > now {
+            let wait = u32::try_from(at.since(now)).unwrap_or(u32::MAX);
+            return Err(Error::new(Code::TOO_FREQUENT).retry_after(wait));
+        }
+        Ok(())
+    }
+
+    /// S-4.2, with the credential that is stored.
+    fn passes_offline_checks(&self, user: &UserId, wall: WallTime) -> Result<(), Error> {
+        let last = self.checks_last(user, wall)?;
+        if last.credential.is_none() && last.session.is_none() {
+            return Err(Code::NEEDS_EXPLICIT_LOGIN.into());
+        }
+        if last.is_expired(wall) {
+            return Err(Code::CREDENTIAL_EXPIRED.into());
+        }
+        Ok(())
+    }
+
+    /// S-4.2, with a credential that the app brings.
+    fn passes_offline_checks_with(
+        &self,
+        user: &UserId,
+        credential: &Credential,
+        expires: Option<WallTime>,
+        wall: WallTime,
+    ) -> Result<(), Error> {
+        let last = self.checks_last(user, wall)?;
+        if let Some(code) = self.account.refusal(credential) {
+            return Err(refused_before(code));
+        }
+        let same = last.credential.as_ref() == Some(credential);
+        let expires = if same { last.credential_expires.or(expires) } else { expires };
+        if expires.is_some_and(|at| at.0 <= last.server_now(wall).0) {
+            return Err(Code::CREDENTIAL_EXPIRED.into());
+        }
+        Ok(())
+    }
+
+    fn checks_last(
+        &self,
+        user: &UserId,
+        wall: WallTime,
+    ) -> Result<&super::account::LastLogin, Error> {
+        let last = self
+            .account
+            .last
+            .as_ref()
+            .filter(|last| last.user == *user)
+            .ok_or_else(|| Error::new(Code::OFFLINE_NOT_LAST_USER))?;
+        if last.ended.is_some() {
+            return Err(Code::NEEDS_EXPLICIT_LOGIN.into());
+        }
+        let age_ms = wall.0.saturating_sub(last.verified_at.0);
+        if self.config.max_offline_age_ms.is_some_and(|limit| age_ms > limit) {
+            return Err(Error::new(Code::NEEDS_EXPLICIT_LOGIN)
+                .with_text("the last online login was too long ago; sign in again"));
+        }
+        Ok(last)
+    }
+
+    fn sign_in_locally(&mut self, turn: &mut Turn<'_>, id: CommandId, user: UserId) {
+        if self.store.user().is_some_and(|open| *open != user) {
+            let error = Code::SUPERSEDED.into();
+            self.close_store(turn, LocalData::Keep, &error);
+        }
+        self.session = Session::SignedIn(SignedIn {
+            user,
+            trust: Trust::Local,
+            credential: CredentialStatus::Valid,
+            callers: vec![Caller { id, depth: Depth::Local, already: false }],
+            deadline: turn.now.time + homing_proto::limits::LOGIN_TIMEOUT_MS,
+            registered: false,
+        });
+        self.allow_reading(turn);
+        self.hurry(turn);
+    }
+}
+
+/// What a verdict means for the session it names.
+pub(super) fn why(error: &Error, kick: Option<&KickRecord>) -> Why {
+    match (kick, error.code) {
+        (_, Code::USER_BANNED) => Why::Banned,
+        (_, Code::ACCOUNT_DELETED) => Why::AccountDeleted,
+        (_, Code::VERSION_TOO_OLD) => Why::VersionTooOld,
+        (_, Code::SESSION_ENDED) => Why::Logout,
+        (Some(record), _) => Why::Kicked(record.clone()),
+        (None, _) => Why::LoginFailed(error.clone()),
+    }
+}
+
+fn check_login(credential: &Credential, options: &LoginOptions) -> Result<(), Error> {
+    if credential.token.expose().len() > TOKEN_BYTES {
+        return Err(Error::new(Code::CREDENTIAL_MALFORMED).with_text("the token is too long"));
+    }
+    if options.user_name.len() > USER_NAME_BYTES {
+        return Err(Error::new(Code::INVALID_ARGUMENT).with_text("user name: more than 256 bytes"));
+    }
+    if options.extension.len() > LOGIN_EXTENSION_BYTES {
+        return Err(Error::new(Code::INVALID_ARGUMENT).with_text("extension: more than 4 KiB"));
+    }
+    Ok(())
+}
+
+fn refused_before(code: Code) -> Error {
+    Error::new(code).with_text("the server refused this credential before; get another one")
+}
+
+fn fail_callers(turn: &mut Turn<'_>, callers: Vec<Caller>, error: &Error) {
+    for caller in callers {
+        turn.complete(caller.id, Err(error.clone()));
+    }
+}

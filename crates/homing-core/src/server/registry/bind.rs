@@ -1,0 +1,386 @@
+//! The one question of a Hello, decided: resumed, signed in anew, or refused (W-3, S-5, S-7).
+
+use homing_proto::code::{Code, Error};
+use homing_proto::device::{Device, KickReason, KickRecord};
+use homing_proto::frame::{Binding, Intent, Refuse};
+use homing_proto::id::SessionId;
+use homing_proto::limits;
+use homing_proto::time::WallTime;
+
+use super::{
+    ConnId, Loser, Place, SecretHash, Session, Standing, Suspicion, UserSessions, kick_code, since,
+};
+use crate::policy::{self, Admission, Held, Newcomer, Policy};
+
+/// What a Hello asks for, after its credential was verified.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BindAsk {
+    /// The device.
+    pub device: Device,
+    /// What may be done when nothing can be resumed.
+    pub intent: Intent,
+    /// The session to go on with.
+    pub resume: Option<ResumeAsk>,
+    /// The Hello's counter.
+    pub counter: u64,
+    /// What the verifier said of the credential: `Ok(None)` when none was shown.
+    pub credential: Result<Option<Verdict>, Error>,
+    /// The connection that asks.
+    pub conn: ConnId,
+}
+
+/// The session to go on with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResumeAsk {
+    /// Which.
+    pub session: SessionId,
+    /// Of the secret that was shown.
+    pub secret_hash: SecretHash,
+    /// The epoch its login was given.
+    pub epoch: u64,
+}
+
+/// A credential that is genuine: the right user, the right app, a known key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// When it was issued. Where the format counts seconds, the start of the second: a credential
+    /// made in the second of a revocation is dead.
+    pub issued: WallTime,
+    /// When it runs out; `None`: never.
+    pub expires: Option<WallTime>,
+}
+
+/// The names for a session that may have to be made, drawn by the caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fresh {
+    /// Its id.
+    pub session: SessionId,
+    /// Of its secret.
+    pub secret_hash: SecretHash,
+}
+
+/// The decision on a Hello.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BindAnswer {
+    /// The connection has a session.
+    Bound(Bound),
+    /// It has none.
+    Refused(Refuse),
+}
+
+/// What a connection was given, and what it changed for others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// The session.
+    pub session: SessionId,
+    /// How it came to be.
+    pub binding: Binding,
+    /// The session is the fresh one: the device must be told its secret.
+    pub new_secret: bool,
+    /// The epoch of its login.
+    pub epoch: u64,
+    /// When its credential runs out; `None`: never.
+    pub credential_expires: Option<WallTime>,
+    /// The device's own older connection, to be closed without a kick (S-7.3).
+    pub superseded: Option<ConnId>,
+    /// Who lost a place, first victim first.
+    pub displaced: Vec<Loser>,
+    /// The list of devices is another one than before.
+    pub devices_changed: bool,
+}
+
+impl UserSessions {
+    /// Decides on a Hello and, unless it is refused, puts its session on the connection.
+    ///
+    /// - A living session that is asked for with its secret is resumed, whatever the intent: no
+    ///   policy, no new epoch (S-7.3). A credential shown with it replaces the session's expiry.
+    ///   A credential that is not accepted spoils the user's own act, but not an automatic resume
+    ///   of a session whose earlier credential still holds.
+    /// - A session that was ended is refused for good with its kick record, again and again until
+    ///   that is acknowledged (S-7.4, S-7.6), unless the user signs in anew by an own act.
+    /// - Otherwise a credential signs in anew, as the intent allows (S-5.3, S-7.5). The device's own
+    ///   earlier session makes room without a kick (S-7.3).
+    ///
+    /// Whether the user is banned or deleted is told only to whom a secret or a credential proves.
+    ///
+    /// A refusal may change the value too: a counter was used up, something aged out.
+    pub fn bind(
+        &mut self,
+        ask: &BindAsk,
+        fresh: Fresh,
+        policy: &Policy,
+        now: WallTime,
+    ) -> BindAnswer {
+        let before = self.sessions.len();
+        self.sweep(now);
+        let aged_out = self.sessions.len() != before;
+        match self.decide(ask, fresh, policy, now) {
+            Ok(mut bound) => {
+                bound.devices_changed |= aged_out;
+                BindAnswer::Bound(bound)
+            }
+            Err(refuse) => BindAnswer::Refused(*refuse),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        ask: &BindAsk,
+        fresh: Fresh,
+        policy: &Policy,
+        now: WallTime,
+    ) -> Result<Bound, Box<Refuse>> {
+        let verdict = ask.credential.clone().and_then(|shown| {
+            shown.map(|verdict| self.check_credential(verdict, now).map(|()| verdict)).transpose()
+        });
+        let claim = self.claim(ask);
+        self.check_standing(&claim, &verdict)?;
+        match claim {
+            Claim::Living(at) => self.resume(at, ask, verdict, fresh, now),
+            Claim::Ended(kick) if ask.intent == Intent::Automatic || verdict == Ok(None) => {
+                Err(refuse_ended(kick))
+            }
+            Claim::Ended(_) | Claim::Nothing => self.sign_in(ask, verdict, fresh, policy, now),
+        }
+    }
+
+    /// What the asker has shown a right to.
+    fn claim(&self, ask: &BindAsk) -> Claim {
+        let Some(asked) = ask.resume else { return Claim::Nothing };
+        let living = |session: &Session| {
+            session.id == asked.session
+                && session.epoch == asked.epoch
+                && session.device.id == ask.device.id
+                && session.secret_hash == asked.secret_hash
+        };
+        if let Some(at) = self.sessions.iter().position(living) {
+            return Claim::Living(at);
+        }
+        let mut ended = self.ended.iter();
+        ended
+            .find(|e| e.session == asked.session && e.secret_hash == asked.secret_hash)
+            .map_or(Claim::Nothing, |ended| Claim::Ended(ended.kick.clone()))
+    }
+
+    fn check_standing(
+        &self,
+        claim: &Claim,
+        verdict: &Result<Option<Verdict>, Error>,
+    ) -> Result<(), Box<Refuse>> {
+        let code = match self.standing {
+            Standing::Good => return Ok(()),
+            Standing::Banned { .. } => Code::USER_BANNED,
+            Standing::Deleted => Code::ACCOUNT_DELETED,
+        };
+        let kick = match (claim, verdict) {
+            (Claim::Nothing, Err(_) | Ok(None)) => return Ok(()),
+            (Claim::Ended(kick), _) => kick.clone(),
+            (Claim::Living(_) | Claim::Nothing, _) => None,
+        };
+        Err(Box::new(Refuse { kick, ..*refusal(code, true) }))
+    }
+
+    fn resume(
+        &mut self,
+        at: usize,
+        ask: &BindAsk,
+        verdict: Result<Option<Verdict>, Error>,
+        fresh: Fresh,
+        now: WallTime,
+    ) -> Result<Bound, Box<Refuse>> {
+        let session = &mut self.sessions[at];
+        if ask.counter <= session.counter {
+            session.suspicion.replayed = Some(now);
+            return Err(refusal(Code::HELLO_REPLAYED, false));
+        }
+        session.counter = ask.counter;
+        let expired =
+            |session: &Session| session.credential_expires.is_some_and(|expires| expires <= now);
+        match verdict {
+            Ok(Some(verdict)) => session.credential_expires = verdict.expires,
+            Err(error) if ask.intent != Intent::Automatic || expired(session) => {
+                return Err(refusal(error, false));
+            }
+            Ok(None) | Err(_) => {}
+        }
+        if expired(session) {
+            return Err(refusal(Code::CREDENTIAL_EXPIRED, false));
+        }
+        let older = session.conn().filter(|conn| *conn != ask.conn);
+        if older.is_some() && session.suspicion.is_second_swap(now) {
+            return Ok(self.end_older_life(at, ask, fresh, now));
+        }
+        session.suspicion.resumed(older.is_some(), now);
+        let devices_changed = !session.is_online(now);
+        session.place = Place::Online(ask.conn);
+        Ok(Bound {
+            session: session.id,
+            binding: Binding::Resumed,
+            new_secret: false,
+            epoch: session.epoch,
+            credential_expires: session.credential_expires,
+            superseded: older,
+            displaced: Vec::new(),
+            devices_changed,
+        })
+    }
+
+    /// Parts two machines that use one session (S-7.10): the one that asks goes on under a fresh
+    /// name and secret, the other one holds what is over.
+    fn end_older_life(&mut self, at: usize, ask: &BindAsk, fresh: Fresh, now: WallTime) -> Bound {
+        let session = Session {
+            id: fresh.session,
+            secret_hash: fresh.secret_hash,
+            place: Place::Online(ask.conn),
+            suspicion: Suspicion::default(),
+            ..self.sessions[at].clone()
+        };
+        let older = self.sessions[at].id;
+        let by = Some(session.info(now));
+        let displaced = self.displace(older, by, KickReason::DeviceConflict, "", now);
+        let bound = Bound {
+            session: session.id,
+            binding: Binding::FreshSessionUnknown,
+            new_secret: true,
+            epoch: session.epoch,
+            credential_expires: session.credential_expires,
+            superseded: None,
+            displaced: displaced.into_iter().collect(),
+            devices_changed: true,
+        };
+        self.sessions.insert(at, session);
+        bound
+    }
+
+    fn sign_in(
+        &mut self,
+        ask: &BindAsk,
+        verdict: Result<Option<Verdict>, Error>,
+        fresh: Fresh,
+        policy: &Policy,
+        now: WallTime,
+    ) -> Result<Bound, Box<Refuse>> {
+        let verdict = match (verdict, ask.resume) {
+            (Ok(Some(verdict)), _) => verdict,
+            (Ok(None), Some(_)) => return Err(refusal(Code::SESSION_UNKNOWN, true)),
+            (Ok(None), None) => return Err(refusal(Code::CREDENTIAL_REQUIRED, false)),
+            (Err(error), _) => return Err(refusal(error, false)),
+        };
+        let others = self.sessions.iter().filter(|session| session.device.id != ask.device.id);
+        let held: Vec<Held> = others.map(|session| session.held(now)).collect();
+        let Device { platform, custom_type, .. } = ask.device;
+        let newcomer = Newcomer { platform, custom_type };
+        let victims = match policy::admit(policy, &held, &newcomer, ask.intent) {
+            Admission::Accept { displaced } => displaced,
+            Admission::Refuse { holders } => return Err(self.refuse_full(ask, &holders, now)),
+        };
+        let own = self.sessions.iter().find(|session| session.device.id == ask.device.id);
+        let superseded = own
+            .map(|session| session.id)
+            .and_then(|own| self.end_plainly(own, now))
+            .and_then(|session| session.conn());
+        if ask.intent != Intent::Automatic {
+            self.epoch += 1;
+        }
+        let session = Session {
+            id: fresh.session,
+            device: ask.device.clone(),
+            secret_hash: fresh.secret_hash,
+            epoch: self.epoch,
+            counter: ask.counter,
+            login_time: now,
+            credential_expires: verdict.expires,
+            place: Place::Online(ask.conn),
+            suspicion: Suspicion::default(),
+        };
+        let winner = session.info(now);
+        let displace = |id| self.displace(id, Some(winner.clone()), KickReason::Policy, "", now);
+        let displaced = victims.into_iter().filter_map(displace).collect();
+        self.sessions.push(session);
+        Ok(Bound {
+            session: fresh.session,
+            binding: match ask.resume {
+                None => Binding::Fresh,
+                Some(_) => Binding::FreshSessionUnknown,
+            },
+            new_secret: true,
+            epoch: self.epoch,
+            credential_expires: verdict.expires,
+            superseded,
+            displaced,
+            devices_changed: true,
+        })
+    }
+
+    /// There is no room and nobody may be displaced (S-7.5). A device that wanted to go on is told
+    /// that it lost its place to whoever came last (S-5.3).
+    fn refuse_full(&self, ask: &BindAsk, holders: &[SessionId], now: WallTime) -> Box<Refuse> {
+        let holders: Vec<&Session> =
+            self.sessions.iter().filter(|session| holders.contains(&session.id)).collect();
+        let infos = holders.iter().map(|session| session.info(now)).collect();
+        let last = holders.iter().max_by_key(|session| (session.epoch, session.login_time));
+        let kick = match (ask.intent, ask.resume, last) {
+            (Intent::Automatic, Some(asked), Some(last)) => Some(KickRecord {
+                session: asked.session,
+                reason: KickReason::Policy,
+                by: Some(last.info(now)),
+                text: String::new(),
+                time: last.login_time,
+            }),
+            _ => None,
+        };
+        let code = if kick.is_some() { Code::KICKED } else { Code::DEVICE_LIMIT };
+        Box::new(Refuse { kick, holders: infos, ..*refusal(code, true) })
+    }
+}
+
+/// What an asker has shown a right to, by a session's secret.
+enum Claim {
+    /// A living session: its index.
+    Living(usize),
+    /// One that ended.
+    Ended(Option<KickRecord>),
+    /// None that is known.
+    Nothing,
+}
+
+impl Session {
+    fn held(&self, now: WallTime) -> Held {
+        Held {
+            session: self.id,
+            platform: self.device.platform,
+            custom_type: self.device.custom_type,
+            epoch: self.epoch,
+            login_time: self.login_time,
+            away_ms: self.away_ms(now),
+        }
+    }
+}
+
+impl Suspicion {
+    /// Whether a resume that takes over a living connection would be the second swap within 60 s.
+    fn is_second_swap(self, now: WallTime) -> bool {
+        is_recent(self.replayed, now) && is_recent(self.swapped, now)
+    }
+
+    /// Takes note of a resume that was granted.
+    fn resumed(&mut self, took_over: bool, now: WallTime) {
+        if took_over && is_recent(self.replayed, now) {
+            self.swapped = Some(now);
+        }
+        self.replayed = None;
+    }
+}
+
+fn is_recent(moment: Option<WallTime>, now: WallTime) -> bool {
+    moment.is_some_and(|then| since(then, now) < limits::DEVICE_SWAP_MS)
+}
+
+fn refuse_ended(kick: Option<KickRecord>) -> Box<Refuse> {
+    let code = kick.as_ref().map_or(Code::SESSION_ENDED, |record| kick_code(record.reason));
+    Box::new(Refuse { kick, ..*refusal(code, true) })
+}
+
+fn refusal(error: impl Into<Error>, terminal: bool) -> Box<Refuse> {
+    Box::new(Refuse { error: error.into(), terminal, kick: None, holders: Vec::new() })
+}

@@ -1,0 +1,8 @@
+//! What homing-core promises, tested from outside.
+
+mod policy;
+mod policy_model;
+mod server_log;
+mod server_registry;
+mod server_registry_sequences;
+mod server_session;

@@ -1,0 +1,14 @@
+//! The tests of the wire: golden vectors, round trips, bounds, cost, the code table, the document.
+
+mod bounds;
+mod catalogue;
+mod code_table;
+mod cost;
+mod document;
+mod never_panics;
+mod round_trip;
+mod schema;
+mod secrets;
+mod strategies;
+mod unknown;
+mod vectors;
