@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::code::Error;
 use crate::device::{Device, DeviceInfo, KickRecord};
-use crate::id::{AppId, ClientMsgId, ConversationId, Cursor, SessionId, UserId};
+use crate::id::{AppId, ClientMsgId, ConversationId, Cursor, LoginId, SessionId, UserId};
 use crate::message::{Content, Conversation, LogEntry, Message};
 use crate::secret::{SessionSecret, Token};
 use crate::time::WallTime;
@@ -72,6 +72,8 @@ pub struct Hello {
     pub login_extension: Bytes,
     /// Optional abilities as bits; none are defined yet.
     pub caps: u64,
+    /// Names the explicit login that this is an attempt of.
+    pub login_id: Option<LoginId>,
 }
 
 /// What may happen at the server when there is nothing to resume.

@@ -199,6 +199,10 @@ id16! {
     SessionId
 }
 id16! {
+    /// One explicit login: its second attempt, after a lost answer, is not a second login (S-3.2).
+    LoginId
+}
+id16! {
     /// A message as its sender named it: the idempotency key (D-4).
     ClientMsgId
 }

@@ -58,6 +58,9 @@ pub struct Hello {
     pub login_extension: ::prost::bytes::Bytes,
     #[prost(uint64, tag = "15")]
     pub caps: u64,
+    /// Names one explicit login (16 bytes): its second attempt is not a second login.
+    #[prost(bytes = "bytes", tag = "16")]
+    pub login_id: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Device {

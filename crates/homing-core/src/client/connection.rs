@@ -371,7 +371,7 @@ impl Client {
     }
 
     fn hello(&self) -> Option<Hello> {
-        let (user, intent, credential, resume, name, extension) = match &self.session {
+        let (user, intent, credential, resume, name, extension, login_id) = match &self.session {
             Session::SigningIn(login) => (
                 &login.user,
                 login.intent(),
@@ -379,6 +379,7 @@ impl Client {
                 None,
                 login.options.user_name.clone(),
                 login.options.extension.clone(),
+                Some(login.id),
             ),
             Session::SignedIn(account) => {
                 let last = self.account.last.as_ref()?;
@@ -389,6 +390,7 @@ impl Client {
                     last.session.clone(),
                     String::new(),
                     bytes::Bytes::new(),
+                    None,
                 )
             }
             Session::SignedOut(_) | Session::Ending(_) => return None,
@@ -409,6 +411,7 @@ impl Client {
             user_name: name,
             login_extension: extension,
             caps: 0,
+            login_id,
         })
     }
 

@@ -3,7 +3,7 @@
 
 use homing_proto::device::KickRecord;
 use homing_proto::frame::{Credential, EndSession, Intent};
-use homing_proto::id::UserId;
+use homing_proto::id::{LoginId, UserId};
 use homing_proto::limits::{
     LOGIN_DIALS, LOGIN_EXTENSION_BYTES, LOGIN_WINDOW_MS, LOGINS_PER_WINDOW, TOKEN_BYTES,
     USER_NAME_BYTES,
@@ -34,6 +34,8 @@ pub(super) enum Session {
 /// A running explicit login.
 #[derive(Debug)]
 pub(super) struct Login {
+    /// Names this login in all its attempts, so that the server takes them for one.
+    pub(super) id: LoginId,
     pub(super) user: UserId,
     pub(super) credential: Credential,
     pub(super) options: LoginOptions,
@@ -164,6 +166,7 @@ impl Client {
         }
         let may_read = self.passes_offline_checks(&user, turn.now.wall).is_ok();
         self.session = Session::SigningIn(Box::new(Login {
+            id: LoginId(self.rng.uuid()),
             user,
             credential,
             deadline: turn.now.time + options.timeout_ms,

@@ -50,7 +50,7 @@ const RESPONSE: Shape = &[
     (8, Within(LIST)), // presence
 ];
 const SYNC_PAGE: Shape = &[
-    (4, Items(&[])),                  // entries
+    (4, Items(&[])),                          // entries
     (5, Within(&[(1, Items(CONVERSATION))])), // too_long
 ];
 const CONVERSATION: Shape = &[(6, Items(&[]))]; // messages

@@ -9,7 +9,7 @@ use crate::frame::{
     Binding, ClientFrame, Close, Credential, EndSession, Hello, Intent, Limits, OutboxAck, Refuse,
     Request, Response, Resume, ServerFrame, SyncBody, SyncPage, Welcome, Window,
 };
-use crate::id::{AppId, ClientMsgId, ConversationId, Cursor, DeviceId, SessionId, UserId};
+use crate::id::{AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId};
 use crate::limits as bound;
 use crate::message::{Content, Conversation, LogEntry, Message};
 use crate::secret::{SessionSecret, Token};
@@ -110,6 +110,7 @@ fn hello(h: wire::Hello) -> Decoded<Hello> {
         user_name: text(h.user_name, bound::USER_NAME_BYTES, "user name")?,
         login_extension: bytes(h.login_extension, bound::LOGIN_EXTENSION_BYTES, "extension")?,
         caps: h.caps,
+        login_id: optional(&h.login_id, LoginId::from_slice, "login id")?,
     })
 }
 
@@ -356,6 +357,14 @@ fn error(code: u32, text: String, retry_after_ms: u32) -> Error {
 
 fn session(id: &[u8]) -> Decoded<SessionId> {
     SessionId::from_slice(id).ok_or_else(|| malformed("session id"))
+}
+
+/// An id that may be left out: empty bytes.
+fn optional<T>(id: &[u8], read: fn(&[u8]) -> Option<T>, what: &str) -> Decoded<Option<T>> {
+    if id.is_empty() {
+        return Ok(None);
+    }
+    read(id).map(Some).ok_or_else(|| malformed(what))
 }
 
 fn client_id(id: &[u8]) -> Decoded<ClientMsgId> {

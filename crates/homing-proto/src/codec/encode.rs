@@ -106,6 +106,7 @@ fn hello(h: &Hello) -> wire::Hello {
         user_name: h.user_name.clone(),
         login_extension: h.login_extension.clone(),
         caps: h.caps,
+        login_id: h.login_id.map(|id| id16(id.0)).unwrap_or_default(),
     }
 }
 
