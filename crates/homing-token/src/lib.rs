@@ -1,1 +1,122 @@
-//! Mint and verify the credentials Homing accepts.
+//! Mint and verify the credentials Homing accepts (S-8).
+//!
+//! A credential is a text that an app's own server computes and the user's client shows at login:
+//! "the app says that this is alice, until then". [`mint`] makes one, [`verify`] judges one. Both
+//! are pure functions: the time is an argument, nothing is read or remembered. This crate is small
+//! so that an app server can use it alone.
+//!
+//! It does not know bans, revocations or which formats an app has switched on: whoever calls
+//! [`verify`] passes the keys of one format and judges the [`Claims`] further.
+//!
+//! # An app server that mints
+//!
+//! ```
+//! use homing_proto::id::{AppId, UserId};
+//! use homing_proto::time::WallTime;
+//! use homing_token::{Format, Grant, Key, mint};
+//!
+//! # fn main() -> Result<(), homing_proto::Error> {
+//! let key = Key::new("the app's secret key, from its settings")?;
+//! let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+//! let token = mint(
+//!     Format::Usersig,
+//!     &key,
+//!     &Grant {
+//!         app: AppId::new(1_400_000_000)?,
+//!         user: &UserId::parse("alice")?,
+//!         issued_at: WallTime(now.expect("the clock is past 1970").as_millis() as u64),
+//!         ttl_s: homing_token::DEFAULT_TTL_S,
+//!         userbuf: None,
+//!     },
+//! )?;
+//! let answer_to_the_client = token.expose();
+//! # assert!(answer_to_the_client.len() > 100);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A server that verifies
+//!
+//! Several keys may be valid at once, so that a key can be replaced without a moment in which
+//! tokens fail: add the new key, let the app server mint with it, remove the old one when its
+//! last token has expired.
+//!
+//! ```
+//! # use homing_proto::id::{AppId, UserId};
+//! # use homing_proto::time::WallTime;
+//! # use homing_proto::Code;
+//! # use homing_token::{Expected, Format, Grant, Key, mint, verify};
+//! # fn main() -> Result<(), homing_proto::Error> {
+//! # let (app, alice) = (AppId::new(1)?, UserId::parse("alice")?);
+//! # let grant = Grant { app, user: &alice, issued_at: WallTime(1_000), ttl_s: 60, userbuf: None };
+//! # let token = mint(Format::Usersig, &Key::new("old")?, &grant)?;
+//! let keys = [Key::new("new")?, Key::new("old")?];
+//! let mut expected = Expected { app, user: &alice, keys: &keys, now: WallTime(2_000) };
+//! let claims = verify(Format::Usersig, &token, &expected)?;
+//! assert_eq!(claims.expires_at, WallTime(61_000));
+//!
+//! expected.now = WallTime(61_001);
+//! let refused = verify(Format::Usersig, &token, &expected).unwrap_err();
+//! assert_eq!(refused.code, Code::CREDENTIAL_EXPIRED);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Order of the checks
+//!
+//! Every format is judged in this order, and the first check that fails is the verdict:
+//!
+//! 1. Form: bounds, encoding, packing, fields. `credential_malformed`.
+//! 2. The app it names. `credential_wrong_app`. This stands before the signature because each app
+//!    has keys of its own: the honest mistake of showing one app's token to another would otherwise
+//!    always read as a bad signature. Whoever shows a token knows both app ids already, so the
+//!    answer tells a forger nothing.
+//! 3. The signature, against every key of the ring, in constant time. `credential_bad_signature`.
+//!    Nothing that the token says about a user or a time is believed or answered before this.
+//! 4. The user. `credential_wrong_user`.
+//! 5. Issue time (300 s of leeway), then expiry. `credential_not_yet_valid`, `credential_expired`.
+
+pub mod batch;
+
+mod claims;
+mod format;
+mod inflate;
+mod key;
+mod strict_json;
+mod usersig;
+
+use homing_proto::secret::Token;
+use homing_proto::{Code, Error};
+
+pub use claims::{Claims, Expected, Grant};
+pub use format::Format;
+pub use key::Key;
+
+/// How long a token lives where nobody says otherwise, in seconds: a day. Clients renew in-band
+/// (S-8.4), so a longer life buys nothing and a stolen token stays good for longer.
+pub const DEFAULT_TTL_S: u64 = 24 * 60 * 60;
+
+/// Makes a credential that says what `grant` says.
+///
+/// # Errors
+/// `invalid_argument` when the grant cannot be said in this format: the expiry overflows, or the
+/// user buffer makes the token larger than [`verify`] takes.
+pub fn mint(format: Format, key: &Key, grant: &Grant<'_>) -> Result<Token, Error> {
+    match format {
+        Format::Usersig => usersig::mint(key, grant),
+    }
+}
+
+/// Judges a credential; the [module page](self) gives the order of the checks (S-8.2).
+///
+/// # Errors
+/// One of the `credential_…` codes. The texts hold neither the token nor a key (S-8.7).
+pub fn verify(format: Format, token: &Token, expected: &Expected<'_>) -> Result<Claims, Error> {
+    if expected.keys.is_empty() {
+        return Err(Error::new(Code::CREDENTIAL_TYPE_DISABLED)
+            .with_text(format!("the app has no key for `{format}` credentials")));
+    }
+    match format {
+        Format::Usersig => usersig::verify(token, expected),
+    }
+}

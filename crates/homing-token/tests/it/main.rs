@@ -1,0 +1,12 @@
+//! What the crate promises, seen from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod craft;
+
+mod batch;
+mod order;
+mod properties;
+mod secrets;
+mod strict;
+mod vectors;
