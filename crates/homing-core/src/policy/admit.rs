@@ -133,29 +133,30 @@ fn spill(policy: &Policy, held: &[Place], newcomer: Place, platforms: PlatformSe
     victims
 }
 
-/// Who stands in the newcomer's way: all that share a place, group or total with it that is full.
+/// Who stands in the newcomer's way: all that share its place or group while that is full, else all
+/// while the total is full. (Whoever leaves the narrower one frees the total as well.)
 fn holders(policy: &Policy, held: &[Held], newcomer: &Newcomer) -> Vec<SessionId> {
     let own = Place::of(policy, newcomer.platform, newcomer.custom_type);
-    let places: Vec<Place> =
-        held.iter().map(|held| Place::of(policy, held.platform, held.custom_type)).collect();
-    let full = |cap: u32, shares: &dyn Fn(&Place) -> bool| {
-        places.iter().filter(|place| shares(place)).count() >= cap as usize
+    let places: Vec<(SessionId, Place)> = held
+        .iter()
+        .map(|held| (held.session, Place::of(policy, held.platform, held.custom_type)))
+        .collect();
+    let who = |shares: &dyn Fn(Place) -> bool| -> Vec<SessionId> {
+        places.iter().filter(|(_, place)| shares(*place)).map(|(session, _)| *session).collect()
     };
-    let same_place = |place: &Place| *place == own;
-    let same_group = |place: &Place| own.group().is_some() && place.group() == own.group();
-    let place_full = full(own.cap(policy), &same_place);
-    let group = own.group().map(|index| policy.groups()[index]);
-    let group_full = group.is_some_and(|group| full(group.cap, &same_group));
-    let group_excludes = group.is_some_and(|group| group.mix == Mix::OnePlatform);
-    let total_full = full(policy.total_cap(), &|_| true);
-    let in_the_way = |place: &Place| {
-        total_full
-            || (place_full && same_place(place))
-            || (group_full && same_group(place))
-            || (group_excludes && same_group(place) && !same_place(place))
-    };
-    let pairs = held.iter().zip(&places);
-    pairs.filter(|(_, place)| in_the_way(place)).map(|(held, _)| held.session).collect()
+    let same_place = who(&|place| place == own);
+    let place_full = same_place.len() >= own.cap(policy) as usize;
+    if let Some(index) = own.group() {
+        let group = policy.groups()[index];
+        let same_group = who(&|place| place.group() == own.group());
+        if same_group.len() >= group.cap as usize || (group.mix == Mix::OnePlatform && place_full) {
+            return same_group;
+        }
+        if group.mix == Mix::OnePlatform && same_group.len() > same_place.len() {
+            return who(&|place| place.group() == own.group() && place != own);
+        }
+    }
+    if place_full { same_place } else { who(&|_| held.len() >= policy.total_cap() as usize) }
 }
 
 /// The order in which sessions lose their places (S-7.2). Total: ids differ.

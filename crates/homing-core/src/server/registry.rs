@@ -12,7 +12,7 @@ use std::fmt;
 
 use homing_proto::code::{Code, Error};
 use homing_proto::device::{Device, DeviceInfo, KickReason, KickRecord};
-use homing_proto::id::SessionId;
+use homing_proto::id::{LoginId, SessionId};
 use homing_proto::limits;
 use homing_proto::secret::SessionSecret;
 use homing_proto::time::WallTime;
@@ -73,6 +73,8 @@ pub struct Session {
     pub credential_expires: Option<WallTime>,
     /// Where it is.
     pub place: Place,
+    /// The explicit login that made it, as its device names it.
+    pub login_id: Option<LoginId>,
     /// What speaks for two machines using one device's data (S-7.10).
     pub suspicion: Suspicion,
 }
@@ -117,6 +119,8 @@ pub struct Ended {
     pub session: SessionId,
     /// What proves that somebody who asks held it.
     pub secret_hash: SecretHash,
+    /// The explicit login that made it: an attempt of that login that comes late is told too.
+    pub login_id: Option<LoginId>,
     /// Who ended it; `None` after a logout, after the device's next login, and once the loser said
     /// that it knows.
     pub kick: Option<KickRecord>,
@@ -321,7 +325,7 @@ impl UserSessions {
     pub fn next_offline(&self, now: WallTime) -> Option<WallTime> {
         let ends = self.sessions.iter().filter_map(|session| match session.place {
             Place::Online(_) => None,
-            Place::Detached { since } => Some(WallTime(since.0 + limits::LINGER_MS)),
+            Place::Detached { since } => Some(WallTime(since.0.saturating_add(limits::LINGER_MS))),
         });
         ends.filter(|end| *end > now).min()
     }
@@ -375,8 +379,8 @@ impl UserSessions {
     }
 
     fn keep_ended(&mut self, session: &Session, kick: Option<KickRecord>, now: WallTime) {
-        let Session { id, secret_hash, .. } = *session;
-        self.ended.push(Ended { session: id, secret_hash, kick, at: now });
+        let Session { id, secret_hash, login_id, .. } = *session;
+        self.ended.push(Ended { session: id, secret_hash, login_id, kick, at: now });
         self.bound_ended();
     }
 
@@ -453,7 +457,7 @@ pub const fn kick_code(reason: KickReason) -> Code {
     }
 }
 
-fn since(then: WallTime, now: WallTime) -> u64 {
+const fn since(then: WallTime, now: WallTime) -> u64 {
     now.0.saturating_sub(then.0)
 }
 

@@ -1,5 +1,7 @@
 //! What homing-core promises, tested from outside.
 
+mod client;
+mod client_desk;
 mod policy;
 mod policy_model;
 mod server_log;

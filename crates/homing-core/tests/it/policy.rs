@@ -171,14 +171,19 @@ fn custom_types_count_only_where_the_policy_says_so() {
 
 #[test]
 fn a_refusal_names_those_who_hold_the_places() {
-    let policy = Policy::preset(Preset::Triple);
+    let triple = Policy::preset(Preset::Triple);
     let held = [held(1, Platform::Ipad), held(2, Platform::Web), held(3, Platform::Windows)];
-    let phone = Newcomer { platform: Platform::Ios, custom_type: 0 };
-    // The total is full as well, so everybody stands in the way.
-    let refused = admit(&policy, &held, &phone, Intent::ExplicitPolite);
-    assert_eq!(refused, Admission::Refuse { holders: vec![id(1), id(2), id(3)] });
-    let refused = admit(&policy, &held[..2], &phone, Intent::ExplicitPolite);
-    assert_eq!(refused, Admission::Refuse { holders: vec![id(1)] });
+    let refused = |policy: &Policy, platform| {
+        let newcomer = Newcomer { platform, custom_type: 0 };
+        match admit(policy, &held, &newcomer, Intent::ExplicitPolite) {
+            Admission::Refuse { holders } => holders,
+            Admission::Accept { .. } => panic!("there was no room"),
+        }
+    };
+    assert_eq!(refused(&triple, Platform::Ios), [id(1)], "the other mobile device");
+    assert_eq!(refused(&triple, Platform::Web), [id(2)], "the other browser");
+    let three = policy(vec![], 10, 3);
+    assert_eq!(refused(&three, Platform::Web), [id(1), id(2), id(3)], "everybody");
 }
 
 #[test]
@@ -255,7 +260,7 @@ const fn id(n: u8) -> SessionId {
     SessionId([n; 16])
 }
 
-pub fn any_policy() -> impl Strategy<Value = Policy> {
+pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     prop_oneof![
         proptest::sample::select(Preset::ALL.to_vec()).prop_map(Policy::preset),
         any_custom_policy(),
@@ -314,7 +319,7 @@ fn any_newcomer() -> impl Strategy<Value = Newcomer> {
         .prop_map(|(platform, custom_type)| Newcomer { platform, custom_type })
 }
 
-pub fn any_platform() -> impl Strategy<Value = Platform> {
+pub(crate) fn any_platform() -> impl Strategy<Value = Platform> {
     proptest::sample::select(Platform::ALL.to_vec())
 }
 

@@ -5,10 +5,10 @@ use homing_proto::device::Platform;
 use homing_proto::id::SessionId;
 
 /// What a session runs on, and its custom type.
-pub type Seat = (Platform, u32);
+pub(crate) type Seat = (Platform, u32);
 
 /// Whether these may live together.
-pub fn holds(policy: &Policy, seats: &[Seat]) -> bool {
+pub(crate) fn holds(policy: &Policy, seats: &[Seat]) -> bool {
     let own_place = |seat: &Seat| seat.1 != 0 && policy.custom() != CustomRule::Ignore;
     let on_platforms: Vec<Platform> =
         seats.iter().filter(|seat| !own_place(seat)).map(|seat| seat.0).collect();
@@ -36,7 +36,11 @@ pub fn holds(policy: &Policy, seats: &[Seat]) -> bool {
 }
 
 /// The least set to displace, first victims first: by trying every subset.
-pub fn least_displaced(policy: &Policy, held: &[Held], newcomer: &Newcomer) -> Vec<SessionId> {
+pub(crate) fn least_displaced(
+    policy: &Policy,
+    held: &[Held],
+    newcomer: &Newcomer,
+) -> Vec<SessionId> {
     let mut line: Vec<Held> = held.to_vec();
     line.sort_by_key(|held| {
         let long_gone = held.away_ms.filter(|ms| *ms >= 60_000);

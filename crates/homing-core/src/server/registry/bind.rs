@@ -3,7 +3,7 @@
 use homing_proto::code::{Code, Error};
 use homing_proto::device::{Device, KickReason, KickRecord};
 use homing_proto::frame::{Binding, Intent, Refuse};
-use homing_proto::id::SessionId;
+use homing_proto::id::{LoginId, SessionId};
 use homing_proto::limits;
 use homing_proto::time::WallTime;
 
@@ -21,6 +21,8 @@ pub struct BindAsk {
     pub intent: Intent,
     /// The session to go on with.
     pub resume: Option<ResumeAsk>,
+    /// The explicit login that this is an attempt of.
+    pub login_id: Option<LoginId>,
     /// The Hello's counter.
     pub counter: u64,
     /// What the verifier said of the credential: `Ok(None)` when none was shown.
@@ -75,7 +77,7 @@ pub struct Bound {
     pub session: SessionId,
     /// How it came to be.
     pub binding: Binding,
-    /// The session is the fresh one: the device must be told its secret.
+    /// The session has the fresh secret, which the device must be told.
     pub new_secret: bool,
     /// The epoch of its login.
     pub epoch: u64,
@@ -98,6 +100,8 @@ impl UserSessions {
     ///   of a session whose earlier credential still holds.
     /// - A session that was ended is refused for good with its kick record, again and again until
     ///   that is acknowledged (S-7.4, S-7.6), unless the user signs in anew by an own act.
+    /// - A further attempt of an explicit login whose answer was lost is that login, not another one
+    ///   (S-3.2): it gets the living session under a new secret, or is told that it was displaced.
     /// - Otherwise a credential signs in anew, as the intent allows (S-5.3, S-7.5). The device's own
     ///   earlier session makes room without a kick (S-7.3).
     ///
@@ -136,11 +140,22 @@ impl UserSessions {
         let claim = self.claim(ask);
         self.check_standing(&claim, &verdict)?;
         match claim {
-            Claim::Living(at) => self.resume(at, ask, verdict, fresh, now),
+            Claim::Living(at) => return self.resume(at, ask, verdict, fresh, now),
             Claim::Ended(kick) if ask.intent == Intent::Automatic || verdict == Ok(None) => {
-                Err(refuse_ended(kick))
+                return Err(refuse_ended(kick));
             }
-            Claim::Ended(_) | Claim::Nothing => self.sign_in(ask, verdict, fresh, policy, now),
+            Claim::Ended(_) | Claim::Nothing => {}
+        }
+        let verdict = match (verdict, ask.resume) {
+            (Ok(Some(verdict)), _) => verdict,
+            (Ok(None), Some(_)) => return Err(refusal(Code::SESSION_UNKNOWN, true)),
+            (Ok(None), None) => return Err(refusal(Code::CREDENTIAL_REQUIRED, false)),
+            (Err(error), _) => return Err(refusal(error, false)),
+        };
+        match self.attempt_before(ask) {
+            Claim::Living(at) => self.repeat(at, ask, verdict, fresh, now),
+            Claim::Ended(kick) => Err(refuse_ended(kick)),
+            Claim::Nothing => self.sign_in(ask, verdict, fresh, policy, now),
         }
     }
 
@@ -160,6 +175,21 @@ impl UserSessions {
         ended
             .find(|e| e.session == asked.session && e.secret_hash == asked.secret_hash)
             .map_or(Claim::Nothing, |ended| Claim::Ended(ended.kick.clone()))
+    }
+
+    /// What an earlier attempt of the same explicit login brought about.
+    fn attempt_before(&self, ask: &BindAsk) -> Claim {
+        if ask.login_id.is_none() || ask.intent == Intent::Automatic {
+            return Claim::Nothing;
+        }
+        let living = |session: &Session| {
+            session.login_id == ask.login_id && session.device.id == ask.device.id
+        };
+        if let Some(at) = self.sessions.iter().position(living) {
+            return Claim::Living(at);
+        }
+        let ended = self.ended.iter().find(|ended| ended.login_id == ask.login_id);
+        ended.map_or(Claim::Nothing, |ended| Claim::Ended(ended.kick.clone()))
     }
 
     fn check_standing(
@@ -225,6 +255,38 @@ impl UserSessions {
         })
     }
 
+    /// Answers an explicit login again: the same session, under a secret that can be told.
+    fn repeat(
+        &mut self,
+        at: usize,
+        ask: &BindAsk,
+        verdict: Verdict,
+        fresh: Fresh,
+        now: WallTime,
+    ) -> Result<Bound, Box<Refuse>> {
+        let session = &mut self.sessions[at];
+        if ask.counter <= session.counter {
+            // An earlier attempt, overtaken by a later one.
+            return Err(refusal(Code::HELLO_REPLAYED, false));
+        }
+        let superseded = session.conn().filter(|conn| *conn != ask.conn);
+        let devices_changed = !session.is_online(now);
+        session.counter = ask.counter;
+        session.secret_hash = fresh.secret_hash;
+        session.credential_expires = verdict.expires;
+        session.place = Place::Online(ask.conn);
+        Ok(Bound {
+            session: session.id,
+            binding: Binding::Fresh,
+            new_secret: true,
+            epoch: session.epoch,
+            credential_expires: verdict.expires,
+            superseded,
+            displaced: Vec::new(),
+            devices_changed,
+        })
+    }
+
     /// Parts two machines that use one session (S-7.10): the one that asks goes on under a fresh
     /// name and secret, the other one holds what is over.
     fn end_older_life(&mut self, at: usize, ask: &BindAsk, fresh: Fresh, now: WallTime) -> Bound {
@@ -255,17 +317,16 @@ impl UserSessions {
     fn sign_in(
         &mut self,
         ask: &BindAsk,
-        verdict: Result<Option<Verdict>, Error>,
+        verdict: Verdict,
         fresh: Fresh,
         policy: &Policy,
         now: WallTime,
     ) -> Result<Bound, Box<Refuse>> {
-        let verdict = match (verdict, ask.resume) {
-            (Ok(Some(verdict)), _) => verdict,
-            (Ok(None), Some(_)) => return Err(refusal(Code::SESSION_UNKNOWN, true)),
-            (Ok(None), None) => return Err(refusal(Code::CREDENTIAL_REQUIRED, false)),
-            (Err(error), _) => return Err(refusal(error, false)),
-        };
+        let own = self.sessions.iter().find(|session| session.device.id == ask.device.id);
+        if own.is_some_and(|own| own.overtook(ask.counter, now)) {
+            return Err(refusal(Code::HELLO_REPLAYED, false));
+        }
+        let own = own.map(|session| session.id);
         let others = self.sessions.iter().filter(|session| session.device.id != ask.device.id);
         let held: Vec<Held> = others.map(|session| session.held(now)).collect();
         let Device { platform, custom_type, .. } = ask.device;
@@ -274,11 +335,8 @@ impl UserSessions {
             Admission::Accept { displaced } => displaced,
             Admission::Refuse { holders } => return Err(self.refuse_full(ask, &holders, now)),
         };
-        let own = self.sessions.iter().find(|session| session.device.id == ask.device.id);
-        let superseded = own
-            .map(|session| session.id)
-            .and_then(|own| self.end_plainly(own, now))
-            .and_then(|session| session.conn());
+        let superseded =
+            own.and_then(|own| self.end_plainly(own, now)).and_then(|session| session.conn());
         if ask.intent != Intent::Automatic {
             self.epoch += 1;
         }
@@ -291,6 +349,7 @@ impl UserSessions {
             login_time: now,
             credential_expires: verdict.expires,
             place: Place::Online(ask.conn),
+            login_id: ask.login_id,
             suspicion: Suspicion::default(),
         };
         let winner = session.info(now);
@@ -354,6 +413,13 @@ impl Session {
             login_time: self.login_time,
             away_ms: self.away_ms(now),
         }
+    }
+
+    /// Whether this login was asked for after a Hello with that counter, which comes late: taking it
+    /// would end the session that the device holds in favour of one it never hears of. A counter
+    /// that is lower long after the login is no late Hello but a device set back to a backup.
+    const fn overtook(&self, counter: u64, now: WallTime) -> bool {
+        counter <= self.counter && since(self.login_time, now) < limits::DEVICE_SWAP_MS
     }
 }
 

@@ -1,0 +1,663 @@
+//! What the client machine does with what happens to it, clause by clause.
+
+use homing_core::client::status::{Action, CredentialStatus, LinkStatus, SyncStatus, Trust, Why};
+use homing_core::client::{
+    Command, Event, Hint, Input, LocalData, LoginOptions, Opened, Output, Pending, Reply, Row,
+    SendState, status::SessionStatus,
+};
+use homing_proto::device::{KickReason, KickRecord};
+use homing_proto::frame::{
+    ClientFrame, Close, Intent, OutboxAck, Refuse, Request, Response, ServerFrame, SyncBody,
+    SyncPage,
+};
+use homing_proto::id::{ClientMsgId, Cursor, SessionId};
+use homing_proto::message::Content;
+use homing_proto::time::WallTime;
+use homing_proto::{Code, Error};
+
+use crate::client_desk::{Desk, Disk, entry, resumed, token, user, welcome, with};
+
+#[test]
+fn an_explicit_login_asks_once_and_is_verified_when_all_is_durable() {
+    let mut desk = Desk::new();
+    let call = desk.login("alice");
+    assert!(matches!(desk.session(), SessionStatus::SigningIn { .. }));
+    desk.connect();
+    let hello = desk.hellos().remove(0);
+    assert_eq!((hello.intent, hello.counter, hello.resume), (Intent::Explicit, 1, None));
+    desk.disk = Disk::Stuck;
+    desk.receive(ServerFrame::Welcome(Box::new(welcome(1, 0))));
+    assert_eq!(desk.result(call), None, "nothing is durable yet");
+    let batches: Vec<_> = desk
+        .out
+        .iter()
+        .filter_map(|output| match output {
+            Output::PersistAccount(batch, _) | Output::PersistRows(batch, ..) => Some(*batch),
+            _ => None,
+        })
+        .collect();
+    for batch in batches {
+        desk.put(Input::Persisted(batch));
+    }
+    assert_eq!(desk.result(call), Some(Ok(Reply::LoggedIn { already: false, registered: false })));
+    assert!(matches!(desk.session(), SessionStatus::SignedIn { trust: Trust::Verified, .. }));
+    assert_eq!(desk.client.status().sync, SyncStatus::Live);
+    assert_eq!(desk.hellos().len(), 1);
+}
+
+#[test]
+fn hello_waits_until_its_counter_is_durable() {
+    let mut desk = Desk::new();
+    desk.disk = Disk::Stuck;
+    desk.login("alice");
+    desk.connect();
+    assert!(desk.hellos().is_empty());
+    let (batch, counter) = match desk.out.iter().find_map(|output| match output {
+        Output::PersistAccount(batch, account) => Some((*batch, account.counter)),
+        _ => None,
+    }) {
+        Some(found) => found,
+        None => panic!("no counter was stored"),
+    };
+    desk.put(Input::Persisted(batch));
+    assert_eq!(desk.hellos()[0].counter, counter);
+}
+
+#[test]
+fn a_second_login_of_the_same_account_joins_or_succeeds_at_once() {
+    let mut desk = Desk::new();
+    let first = desk.login("alice");
+    let second = desk.login("alice");
+    desk.welcome(1, 0);
+    assert!(desk.result(first).unwrap().is_ok());
+    assert!(desk.result(second).unwrap().is_ok());
+    let third = desk.login("alice");
+    assert_eq!(desk.result(third), Some(Ok(Reply::LoggedIn { already: true, registered: false })));
+    assert_eq!(desk.hellos().len(), 1);
+}
+
+#[test]
+fn a_login_that_nobody_answers_fails_with_timeout_and_stays_out() {
+    let mut desk = Desk::new();
+    let call = desk.login("alice");
+    while desk.result(call).is_none() {
+        desk.wait();
+    }
+    assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::TIMEOUT);
+    assert!(desk.attempts().len() <= 3);
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::LoginFailed(_) }));
+    assert_eq!(desk.client.next_timeout(), None, "an explicit login is the user's act");
+}
+
+#[test]
+fn a_login_that_is_turned_away_by_the_network_fails_with_network() {
+    let mut desk = Desk::new();
+    let call = desk.login("alice");
+    while desk.result(call).is_none() {
+        if matches!(desk.client.status().link, LinkStatus::Connecting { .. }) {
+            let attempt = desk.attempt();
+            desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+        } else {
+            desk.wait();
+        }
+    }
+    assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::NETWORK);
+    assert_eq!(desk.attempts().len(), 3);
+}
+
+#[test]
+fn a_refused_credential_is_never_presented_again() {
+    let mut desk = Desk::new();
+    let call = desk.login("alice");
+    desk.connect();
+    desk.receive(refuse(Code::CREDENTIAL_EXPIRED));
+    assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::CREDENTIAL_EXPIRED);
+    for _ in 0..10 {
+        let again = desk.login("alice");
+        assert_eq!(desk.result(again).unwrap().unwrap_err().code, Code::CREDENTIAL_EXPIRED);
+    }
+    assert_eq!(desk.hellos().len(), 1);
+    assert!(matches!(
+        desk.session(),
+        SessionStatus::SignedOut { why: Why::LoginFailed(error) }
+            if error.code == Code::CREDENTIAL_EXPIRED
+    ));
+    let mut after_restart = Desk::with(desk.stored_account());
+    let again = after_restart.login("alice");
+    assert!(after_restart.result(again).unwrap().is_err());
+    assert!(after_restart.attempts().is_empty());
+}
+
+#[test]
+fn more_than_five_logins_in_ten_seconds_are_too_frequent() {
+    let mut desk = Desk::new();
+    let mut refused = None;
+    for n in 0..7 {
+        let options = LoginOptions { timeout_ms: 1_000, ..LoginOptions::default() };
+        let call = desk.call(Command::Login {
+            user: user("alice"),
+            credential: token(&n.to_string()),
+            options,
+        });
+        while desk.result(call).is_none() {
+            desk.wait();
+        }
+        let error = desk.result(call).unwrap().unwrap_err();
+        if error.code == Code::TOO_FREQUENT {
+            refused = Some((n, error));
+            break;
+        }
+    }
+    let (n, error) = refused.expect("the sixth is refused");
+    assert_eq!(n, 5);
+    assert!(error.retry_after_ms.is_some());
+    assert!(desk.attempts().len() <= 5);
+}
+
+#[test]
+fn a_lost_link_comes_back_by_a_resume_without_login() {
+    let mut desk = Desk::signed_in("alice");
+    let attempt = desk.attempt();
+    desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+    assert!(matches!(desk.client.status().link, LinkStatus::Waiting { .. }));
+    desk.connect();
+    let hello = desk.hellos().remove(0);
+    assert_eq!(hello.intent, Intent::Automatic);
+    assert_eq!(hello.resume.unwrap().session, SessionId([1; 16]));
+    assert_eq!((hello.counter, hello.login_id), (2, None));
+    desk.receive(ServerFrame::Welcome(Box::new(resumed(1, 0))));
+    assert!(desk.client.status().is_connected());
+}
+
+#[test]
+fn attempts_never_exceed_twelve_a_minute_and_never_end() {
+    let mut desk = Desk::signed_in("alice");
+    let attempt = desk.attempt();
+    desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+    let mut times = Vec::new();
+    for step in 0..400 {
+        if step % 3 == 0 {
+            desk.put(Input::Hint(Hint::Tap));
+        }
+        let before = desk.attempts().len();
+        desk.wait();
+        if desk.attempts().len() > before {
+            times.push(desk.now.time);
+            let attempt = desk.attempt();
+            desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+        }
+    }
+    assert!(times.len() > 100);
+    for window in times.windows(13) {
+        assert!(window[12].since(window[0]) > 60_000, "13 attempts in {window:?}");
+    }
+}
+
+#[test]
+fn a_kick_is_stored_before_it_is_announced_and_honoured_after_restart() {
+    let mut desk = Desk::signed_in("alice");
+    desk.disk = Disk::Stuck;
+    desk.receive(kicked());
+    assert!(desk.events().is_empty());
+    assert!(matches!(desk.session(), SessionStatus::SignedIn { .. }));
+    let parked = desk.call(Command::ResumeLast);
+    let batch = desk
+        .out
+        .iter()
+        .find_map(|output| match output {
+            Output::PersistAccount(batch, _) => Some(*batch),
+            _ => None,
+        })
+        .unwrap();
+    desk.disk = Disk::Quick;
+    desk.put(Input::Persisted(batch));
+    assert!(matches!(desk.events()[0], Event::Kicked(_)));
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::Kicked(_) }));
+    assert_eq!(desk.client.status().action(), Action::ShowKicked);
+    assert_eq!(desk.result(parked).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
+    assert!(desk.hellos().is_empty());
+    let mut after = Desk::with(desk.stored_account());
+    let resume = after.call(Command::ResumeLast);
+    assert_eq!(after.result(resume).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
+    let offline = after.call(Command::LoginOffline { user: user("alice"), credential: None });
+    assert_eq!(after.result(offline).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
+}
+
+#[test]
+fn a_login_displaced_before_it_was_stored_does_not_displace_the_winner() {
+    let mut desk = Desk::new();
+    let call = desk.login("alice");
+    desk.connect();
+    desk.disk = Disk::Stuck;
+    desk.receive(ServerFrame::Welcome(Box::new(welcome(1, 0))));
+    desk.disk = Disk::Quick;
+    desk.receive(kicked());
+    assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::KICKED);
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::Kicked(_) }));
+    assert_eq!(desk.hellos().len(), 1);
+}
+
+#[test]
+fn all_attempts_of_one_login_carry_one_name() {
+    let mut desk = Desk::new();
+    desk.login("alice");
+    for _ in 0..2 {
+        let attempt = desk.connect();
+        desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+    }
+    let hellos = desk.hellos();
+    assert_eq!(hellos.len(), 2);
+    assert!(hellos[0].login_id.is_some());
+    assert_eq!(hellos[0].login_id, hellos[1].login_id);
+    assert!(hellos[0].counter < hellos[1].counter);
+}
+
+#[test]
+fn offline_login_answers_from_the_device_and_connects_by_itself() {
+    let account = Desk::signed_in("alice").client.account().clone();
+    let mut desk = Desk::with(account);
+    let call = desk.call(Command::LoginOffline { user: user("alice"), credential: None });
+    assert!(desk.result(call).unwrap().is_ok());
+    assert!(matches!(desk.session(), SessionStatus::SignedIn { trust: Trust::Local, .. }));
+    assert!(desk.client.status().readable);
+    desk.connect();
+    assert_eq!(desk.hellos()[0].intent, Intent::Automatic);
+    desk.receive(ServerFrame::Welcome(Box::new(resumed(1, 0))));
+    assert!(matches!(desk.session(), SessionStatus::SignedIn { trust: Trust::Verified, .. }));
+}
+
+#[test]
+fn offline_login_is_refused_for_each_reason_of_its_own() {
+    let account = Desk::signed_in("alice").client.account().clone();
+    let mut desk = Desk::with(account);
+    let other = desk.call(Command::LoginOffline { user: user("bob"), credential: None });
+    assert_eq!(desk.result(other).unwrap().unwrap_err().code, Code::OFFLINE_NOT_LAST_USER);
+    let stale = (token("stale"), Some(WallTime(5)));
+    let stale = desk.call(Command::LoginOffline { user: user("alice"), credential: Some(stale) });
+    assert_eq!(desk.result(stale).unwrap().unwrap_err().code, Code::CREDENTIAL_EXPIRED);
+    desk.pass(3_600_001);
+    let late = desk.call(Command::LoginOffline { user: user("alice"), credential: None });
+    assert_eq!(desk.result(late).unwrap().unwrap_err().code, Code::CREDENTIAL_EXPIRED);
+    desk.call(Command::Logout(LocalData::Keep));
+    let out = desk.call(Command::LoginOffline { user: user("alice"), credential: None });
+    assert_eq!(desk.result(out).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
+}
+
+#[test]
+fn a_message_is_sent_only_when_it_is_durable_and_accepted_once() {
+    let mut desk = Desk::signed_in("alice");
+    desk.disk = Disk::Stuck;
+    let call = desk.call(send("bob", "hi"));
+    assert!(desk.requests().is_empty());
+    let (batch, ..) = desk.rows().remove(0);
+    desk.disk = Disk::Quick;
+    desk.put(Input::Persisted(batch));
+    let Some(Ok(Reply::Queued(client_id))) = desk.result(call) else { panic!("not queued") };
+    let (id, _) = desk.requests().remove(0);
+    let sent = Response::Sent { seq: 1, time: WallTime(2) };
+    desk.receive(ServerFrame::Response { id, body: Ok(sent) });
+    let accepted = Event::SendState {
+        client_id,
+        conversation: with("bob"),
+        state: SendState::Accepted { seq: 1 },
+    };
+    assert_eq!(desk.events().iter().filter(|event| **event == accepted).count(), 1);
+    assert!(desk.rows().iter().any(|(_, _, rows)| matches!(rows[0], Row::Accepted { .. })));
+}
+
+#[test]
+fn a_message_that_a_full_disk_refuses_is_refused_to_the_caller_and_not_sent() {
+    let mut desk = Desk::signed_in("alice");
+    desk.disk = Disk::Full;
+    let call = desk.call(send("bob", "hi"));
+    assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::STORE_FULL);
+    assert!(desk.requests().is_empty());
+    assert!(desk.client.status().is_connected());
+}
+
+#[test]
+fn messages_of_one_conversation_go_one_after_the_other() {
+    let mut desk = Desk::signed_in("alice");
+    desk.call(send("bob", "1"));
+    desk.call(send("bob", "2"));
+    desk.call(send("carol", "3"));
+    assert_eq!(desk.requests().len(), 2, "one to bob and one to carol");
+    let (id, _) = desk.requests().remove(0);
+    let busy = Error::new(Code::SERVER_BUSY).retry_after(1_000);
+    desk.receive(ServerFrame::Response { id, body: Err(busy) });
+    assert_eq!(desk.requests().len(), 2, "the second must not overtake the first");
+    desk.pass(1_000);
+    desk.put(Input::Timeout);
+    let (id, Request::Send { content, .. }) = desk.requests().remove(2) else { panic!() };
+    assert_eq!(content, Content::text("1"));
+    let sent = Response::Sent { seq: 1, time: WallTime(2) };
+    desk.receive(ServerFrame::Response { id, body: Ok(sent) });
+    let (_, Request::Send { content, .. }) = desk.requests().remove(3) else { panic!() };
+    assert_eq!(content, Content::text("2"));
+}
+
+#[test]
+fn what_was_in_doubt_is_settled_by_welcome_or_sent_again() {
+    let mut desk = Desk::new();
+    desk.opened = Opened {
+        cursor: Some(Cursor { log_epoch: 9, offset: 0 }),
+        outbox: vec![pending("bob", 1), pending("carol", 2)],
+        ..Opened::default()
+    };
+    desk.login("alice");
+    desk.connect();
+    assert_eq!(desk.hellos()[0].outbox_heads, [ClientMsgId([1; 16]), ClientMsgId([2; 16])]);
+    let ack = OutboxAck { client_id: ClientMsgId([1; 16]), seq: 4, time: WallTime(3) };
+    let w = homing_proto::frame::Welcome { outbox_acks: vec![ack], ..welcome(1, 0) };
+    desk.receive(ServerFrame::Welcome(Box::new(w)));
+    let sent: Vec<_> = desk.requests();
+    assert_eq!(sent.len(), 1);
+    assert!(matches!(
+        &sent[0].1,
+        Request::Send { client_id, .. } if *client_id == ClientMsgId([2; 16])
+    ));
+}
+
+#[test]
+fn pushes_are_stored_with_their_cursor_before_the_app_hears_of_them() {
+    let mut desk = Desk::signed_in("alice");
+    desk.disk = Disk::Stuck;
+    desk.receive(ServerFrame::Push { offset: 1, entry: entry("bob", 1) });
+    desk.receive(ServerFrame::Push { offset: 2, entry: entry("bob", 2) });
+    let (batch, _, rows) = desk.rows().remove(0);
+    assert_eq!(rows.last(), Some(&Row::Cursor(Cursor { log_epoch: 9, offset: 1 })));
+    assert_eq!(desk.rows().len(), 1, "one batch at a time");
+    assert!(desk.events().is_empty());
+    desk.put(Input::Persisted(batch));
+    assert!(matches!(desk.events()[0], Event::Message(_)));
+    assert_eq!(desk.rows().len(), 2);
+}
+
+#[test]
+fn a_hole_before_a_push_is_asked_for_after_a_moment() {
+    let mut desk = Desk::signed_in("alice");
+    desk.receive(ServerFrame::Push { offset: 2, entry: entry("bob", 2) });
+    assert!(desk.events().is_empty());
+    desk.wait();
+    let (id, body) = desk.requests().remove(0);
+    let Request::SyncFrom { cursor, .. } = body else { panic!("{body:?}") };
+    assert_eq!(cursor, Some(Cursor { log_epoch: 9, offset: 0 }));
+    let body = SyncBody::Entries { first_offset: 1, entries: vec![entry("bob", 1)] };
+    let page = SyncPage { log_epoch: 9, head: 2, body };
+    desk.receive(ServerFrame::Response { id, body: Ok(Response::Sync(page)) });
+    let told: Vec<_> = desk
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Message(message) => Some(message.seq),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [1, 2]);
+}
+
+#[test]
+fn a_batch_that_cannot_be_written_stalls_sync_and_loses_nothing() {
+    let mut desk = Desk::signed_in("alice");
+    desk.disk = Disk::Full;
+    desk.receive(ServerFrame::Push { offset: 1, entry: entry("bob", 1) });
+    assert!(matches!(desk.client.status().sync, SyncStatus::Stalled { .. }));
+    desk.disk = Disk::Quick;
+    desk.wait();
+    let (id, body) = desk.requests().remove(0);
+    assert!(matches!(body, Request::SyncFrom { cursor: Some(Cursor { offset: 0, .. }), .. }));
+    let body = SyncBody::Entries { first_offset: 1, entries: vec![entry("bob", 1)] };
+    let page = SyncPage { log_epoch: 9, head: 1, body };
+    desk.receive(ServerFrame::Response { id, body: Ok(Response::Sync(page)) });
+    assert_eq!(desk.client.status().sync, SyncStatus::Live);
+    assert!(desk.events().iter().any(|event| matches!(event, Event::Message(_))));
+}
+
+#[test]
+fn every_data_sync_that_starts_ends_once() {
+    let mut desk = Desk::new();
+    desk.login("alice");
+    desk.welcome(1, 0);
+    for round in 1..4_u64 {
+        let attempt = desk.attempt();
+        desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+        desk.connect();
+        let behind = homing_proto::frame::Welcome { head: round * 10, ..resumed(1, 0) };
+        let page = SyncPage { head: round * 10, ..behind.sync.clone() };
+        let behind = homing_proto::frame::Welcome { sync: page, ..behind };
+        desk.receive(ServerFrame::Welcome(Box::new(behind)));
+    }
+    let attempt = desk.attempt();
+    desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+    let events = desk.events();
+    let starts = events.iter().filter(|event| **event == Event::SyncStarted).count();
+    let ends = events
+        .iter()
+        .filter(|event| matches!(event, Event::SyncFinished | Event::SyncFailed(_)))
+        .count();
+    assert_eq!((starts, ends), (4, 4));
+}
+
+#[test]
+fn an_expired_credential_is_told_once_and_nothing_is_tried_until_there_is_another() {
+    let mut desk = Desk::signed_in("alice");
+    let close = Close {
+        error: Code::CREDENTIAL_EXPIRED.into(),
+        terminal: false,
+        retry_window_ms: None,
+        resume_ok: true,
+        kick: None,
+    };
+    desk.receive(ServerFrame::Close(Box::new(close)));
+    let needed = |desk: &Desk| {
+        desk.events().iter().filter(|event| matches!(event, Event::CredentialNeeded(_))).count()
+    };
+    assert_eq!(needed(&desk), 1);
+    assert!(matches!(
+        desk.session(),
+        SessionStatus::SignedIn { credential: CredentialStatus::Needed { .. }, .. }
+    ));
+    assert!(desk.client.status().readable);
+    for hint in [Hint::Tap, Hint::NetworkUp, Hint::Wake] {
+        desk.pass(100_000);
+        desk.put(Input::Hint(hint));
+        desk.put(Input::Timeout);
+    }
+    assert!(desk.attempts().is_empty());
+    assert_eq!(desk.client.next_timeout(), None);
+    let same = desk.call(Command::Renew(token("alice")));
+    assert_eq!(desk.result(same).unwrap().unwrap_err().code, Code::CREDENTIAL_EXPIRED);
+    let call = desk.call(send("bob", "later"));
+    assert!(matches!(desk.result(call), Some(Ok(Reply::Queued(_)))), "the outbox keeps filling");
+    desk.call(Command::Renew(token("fresh")));
+    desk.connect();
+    assert_eq!(desk.hellos()[0].credential, Some(token("fresh")));
+    desk.receive(ServerFrame::Welcome(Box::new(resumed(1, 0))));
+    assert_eq!((desk.requests().len(), needed(&desk)), (1, 1));
+}
+
+#[test]
+fn renewal_keeps_the_connection() {
+    let mut desk = Desk::signed_in("alice");
+    let call = desk.call(Command::Renew(token("fresh")));
+    let (id, _) = desk.requests().remove(0);
+    let body = Ok(Response::Renewed { credential_expires_in_ms: Some(1_000_000) });
+    desk.receive(ServerFrame::Response { id, body });
+    assert_eq!(desk.result(call), Some(Ok(Reply::Done)));
+    assert_eq!(desk.stored_account().last.unwrap().credential, Some(token("fresh")));
+    assert!(desk.attempts().is_empty());
+}
+
+#[test]
+fn logout_takes_effect_at_once_and_its_end_is_delivered_without_signing_in() {
+    let mut desk = Desk::signed_in("alice");
+    let attempt = desk.attempt();
+    desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+    desk.put(Input::Hint(Hint::NetworkDown));
+    let call = desk.call(Command::Logout(LocalData::Keep));
+    assert_eq!(desk.result(call), Some(Ok(Reply::Done)));
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::Logout }));
+    let account = desk.stored_account();
+    let last = account.last.clone().unwrap();
+    assert!(last.session.is_none() && last.credential.is_none());
+    assert_eq!(account.jobs.len(), 1);
+    let mut later = Desk::with(account);
+    later.put(Input::Hint(Hint::Foreground));
+    later.connect();
+    assert!(later.hellos().is_empty());
+    assert!(matches!(later.frames()[..], [ClientFrame::EndSession(_)]));
+    later.receive(ServerFrame::Ended(SessionId([1; 16])));
+    assert!(later.stored_account().jobs.is_empty());
+    assert_eq!(later.client.next_timeout(), None);
+}
+
+#[test]
+fn a_switch_is_atomic_and_nothing_of_the_old_account_follows() {
+    let mut desk = Desk::signed_in("alice");
+    let old = desk.attempt();
+    desk.disk = Disk::Stuck;
+    desk.receive(ServerFrame::Push { offset: 1, entry: entry("bob", 1) });
+    let (late, ..) = desk.rows().remove(0);
+    desk.disk = Disk::Quick;
+    desk.out.clear();
+    desk.login("carol");
+    desk.put(Input::Persisted(late));
+    desk.put(Input::Received(old, ServerFrame::Push { offset: 2, entry: entry("bob", 2) }));
+    assert!(desk.events().is_empty());
+    let sessions: Vec<_> = desk
+        .out
+        .iter()
+        .filter_map(|output| match output {
+            Output::Status(status) => Some(status.session.clone()),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        sessions.iter().all(|session| *session == SessionStatus::SigningIn { user: user("carol") })
+    );
+    desk.welcome(2, 0);
+    assert!(desk.frames().iter().any(|frame| matches!(frame, ClientFrame::EndSession(_))));
+    assert_eq!(desk.client.status().user(), Some(&user("carol")));
+}
+
+#[test]
+fn a_switch_that_fails_does_not_bring_the_old_account_back() {
+    let mut desk = Desk::signed_in("alice");
+    let call = desk.login("carol");
+    desk.connect();
+    desk.receive(refuse(Code::USER_NOT_FOUND));
+    assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::USER_NOT_FOUND);
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { .. }));
+    let resume = desk.call(Command::ResumeLast);
+    assert_eq!(desk.result(resume).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
+}
+
+#[test]
+fn a_silent_link_is_probed_and_taken_for_dead() {
+    let mut desk = Desk::signed_in("alice");
+    let start = desk.now.time;
+    desk.wait();
+    assert_eq!(desk.now.time.since(start), 30_000, "an idle link is dead after 30 s");
+    assert!(!desk.client.status().is_connected());
+    let mut desk = Desk::signed_in("alice");
+    let start = desk.now.time;
+    desk.call(send("bob", "anyone?"));
+    while desk.client.status().is_connected() {
+        desk.wait();
+    }
+    assert!(desk.frames().iter().any(|frame| matches!(frame, ClientFrame::Ping { .. })));
+    assert_eq!(desk.now.time.since(start), 5_000, "with traffic it is dead after 5 s");
+}
+
+#[test]
+fn a_server_that_stops_is_returned_to_within_its_window() {
+    let mut desk = Desk::signed_in("alice");
+    let close = Close {
+        error: Code::SERVER_STOPPING.into(),
+        terminal: false,
+        retry_window_ms: Some(60_000),
+        resume_ok: true,
+        kick: None,
+    };
+    desk.receive(ServerFrame::Close(Box::new(close)));
+    let LinkStatus::Waiting { until, .. } = desk.client.status().link else { panic!() };
+    assert!(until.since(desk.now.time) <= 60_000);
+    assert!(matches!(desk.session(), SessionStatus::SignedIn { .. }));
+}
+
+#[test]
+fn without_network_nothing_is_tried_and_with_it_at_once() {
+    let mut desk = Desk::signed_in("alice");
+    desk.put(Input::Hint(Hint::NetworkDown));
+    assert_eq!(desk.client.status().link, LinkStatus::NoNetwork);
+    desk.pass(1_000_000);
+    desk.put(Input::Timeout);
+    assert!(desk.attempts().is_empty());
+    desk.put(Input::Hint(Hint::NetworkUp));
+    assert_eq!(desk.attempts().len(), 1);
+}
+
+#[test]
+fn suspend_closes_everything_and_resume_goes_on() {
+    let mut desk = Desk::signed_in("alice");
+    let call = desk.call(Command::Suspend);
+    assert_eq!(desk.result(call), Some(Ok(Reply::Done)));
+    assert_eq!(desk.client.status().link, LinkStatus::Paused);
+    assert!(!desk.client.status().readable);
+    let blocked = desk.call(send("bob", "no"));
+    assert_eq!(desk.result(blocked).unwrap().unwrap_err().code, Code::NOT_READY);
+    desk.call(Command::Resume);
+    assert!(desk.client.status().readable);
+    desk.connect();
+    assert_eq!(desk.hellos().len(), 1);
+}
+
+#[test]
+fn unread_conversations_of_a_guessed_user_stay_shut_until_verified() {
+    let account = Desk::signed_in("alice").client.account().clone();
+    let mut desk = Desk::with(account);
+    desk.login("mallory");
+    assert!(!desk.client.status().readable);
+    assert!(!desk.out.iter().any(|output| matches!(output, Output::Readable(Some(_)))));
+    let mut desk = Desk::with(desk.client.account().clone());
+    desk.login("alice");
+    assert!(desk.client.status().readable, "the last account may be read at once (S-3.7)");
+}
+
+fn send(to: &str, text: &str) -> Command {
+    Command::Send { conversation: with(to), content: Content::text(text), client_id: None }
+}
+
+fn pending(to: &str, number: u8) -> Pending {
+    Pending {
+        client_id: ClientMsgId([number; 16]),
+        conversation: with(to),
+        content: Content::text("waiting"),
+        queued_at: WallTime(1),
+    }
+}
+
+fn refuse(code: Code) -> ServerFrame {
+    ServerFrame::Refuse(Box::new(Refuse {
+        error: code.into(),
+        terminal: true,
+        kick: None,
+        holders: Vec::new(),
+    }))
+}
+
+fn kicked() -> ServerFrame {
+    ServerFrame::Close(Box::new(Close {
+        error: Code::KICKED.into(),
+        terminal: true,
+        retry_window_ms: None,
+        resume_ok: false,
+        kick: Some(KickRecord {
+            session: SessionId([1; 16]),
+            reason: KickReason::Policy,
+            by: None,
+            text: String::new(),
+            time: WallTime(1),
+        }),
+    }))
+}
