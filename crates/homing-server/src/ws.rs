@@ -6,7 +6,7 @@
 //! that copy is gone as soon as its message is. A [`Decoder`] itself has 16 bytes.
 //!
 //! Reading order: [`handshake`] (an HTTP head in, a 101 or a typed refusal out), [`codec`] (bytes in,
-//! messages out), [`frame`] (the layout of a frame, and how to write one), [`client`] (the other end,
+//! [`message`]s out), [`frame`] (the layout of a frame, and how to write one), [`client`] (the other end,
 //! for measurements and tests).
 //!
 //! Not here: extensions (no permessage-deflate: it keeps a window per connection), text messages
@@ -15,10 +15,13 @@
 pub mod handshake;
 
 pub mod codec;
+pub mod message;
+
 pub mod frame;
 
 pub mod client;
 
-pub use codec::{Decoder, Message, Role, Violation};
+pub use codec::{Decoder, Role};
 pub use frame::{CloseCode, Opcode};
 pub use handshake::{Head, Refusal, SUB_PROTOCOL};
+pub use message::{Message, Violation};

@@ -6,6 +6,7 @@ use std::fmt;
 use super::frame::{
     CONTROL_MAX, CloseCode, Context, HEADER_MAX, Header, Opcode, apply_mask, parse_header,
 };
+use super::message::{Message, Violation};
 
 /// Which end of the connection we are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,86 +15,6 @@ pub enum Role {
     Server,
     /// We read what a server sends: no frame is masked.
     Client,
-}
-
-/// A message that has arrived in full. Its bytes are the chunk's own wherever that held all of it.
-///
-/// `Debug` shows lengths only, for a message may hold a secret.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Message<'a> {
-    /// One frame of Homing (W-1).
-    Binary(Cow<'a, [u8]>),
-    /// To be answered by [`pong`](super::frame::pong) with the same bytes, at most 125.
-    Ping(Cow<'a, [u8]>),
-    /// The answer to our ping, or a sign of life nobody asked for. At most 125 bytes.
-    Pong(Cow<'a, [u8]>),
-    /// The end: answer with a close and drop the connection. The code is one that may be sent.
-    Close(Option<CloseCode>),
-}
-
-/// How a peer broke RFC 6455 or a bound of ours. Nothing can be read after it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Violation {
-    /// A reserved bit is set, though no extension was agreed.
-    #[error("a reserved bit is set")]
-    ReservedBits,
-    /// The opcode has no meaning.
-    #[error("the opcode is unknown")]
-    UnknownOpcode,
-    /// A client's frame without a mask.
-    #[error("a client's frame has no mask")]
-    Unmasked,
-    /// A server's frame with a mask.
-    #[error("a server's frame has a mask")]
-    Masked,
-    /// A ping, pong or close in parts.
-    #[error("a control frame is fragmented")]
-    FragmentedControl,
-    /// A ping, pong or close over 125 bytes.
-    #[error("a control frame is over 125 bytes")]
-    LongControl,
-    /// A length that is not written in the shortest way.
-    #[error("a length is not written in the shortest way")]
-    LongLength,
-    /// A continuation of nothing.
-    #[error("a continuation continues nothing")]
-    StrayContinuation,
-    /// A new message before the last fragment of the one before it.
-    #[error("a message begins inside another")]
-    InterruptedMessage,
-    /// A close of one byte, or with a code that may not be sent.
-    #[error("a close has no valid code")]
-    CloseCode,
-    /// A close whose reason is not UTF-8.
-    #[error("the reason of a close is not UTF-8")]
-    CloseReason,
-    /// A text message: Homing speaks in binary ones (W-1).
-    #[error("text messages are not taken")]
-    Text,
-    /// A message over the bound (W-7).
-    #[error("the message is too big")]
-    TooBig,
-}
-
-impl Violation {
-    /// The code to close the connection with.
-    pub const fn close_code(self) -> CloseCode {
-        match self {
-            Self::Text => CloseCode::UNSUPPORTED,
-            Self::TooBig => CloseCode::TOO_BIG,
-            Self::CloseReason => CloseCode::INVALID_PAYLOAD,
-            Self::ReservedBits
-            | Self::UnknownOpcode
-            | Self::Unmasked
-            | Self::Masked
-            | Self::FragmentedControl
-            | Self::LongControl
-            | Self::LongLength
-            | Self::StrayContinuation
-            | Self::InterruptedMessage
-            | Self::CloseCode => CloseCode::PROTOCOL_ERROR,
-        }
-    }
 }
 
 /// The reading half of a connection. 16 bytes, and nothing on the heap unless a frame or a
@@ -285,17 +206,6 @@ impl fmt::Debug for Decoder {
     }
 }
 
-impl fmt::Debug for Message<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Binary(payload) => write!(f, "Binary({} bytes)", payload.len()),
-            Self::Ping(payload) => write!(f, "Ping({} bytes)", payload.len()),
-            Self::Pong(payload) => write!(f, "Pong({} bytes)", payload.len()),
-            Self::Close(code) => f.debug_tuple("Close").field(code).finish(),
-        }
-    }
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Open,
@@ -384,4 +294,209 @@ fn parse_close(payload: &[u8]) -> Result<Option<CloseCode>, Violation> {
         return Err(Violation::CloseReason);
     }
     Ok(Some(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::client::put_frame;
+    use super::super::frame;
+    use super::*;
+
+    const MAX: usize = 1024;
+    const MASK: [u8; 4] = [0xA1, 0xB2, 0xC3, 0xD4];
+
+    /// A client's frame with the first byte given and the payload masked.
+    fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_frame(&mut bytes, Opcode::Binary, payload, MASK);
+        bytes[0] = first;
+        bytes
+    }
+
+    /// What a fresh decoder makes of the bytes, payloads owned.
+    fn decode(mut bytes: Vec<u8>) -> Result<Vec<Message<'static>>, Violation> {
+        let mut decoder = Decoder::new(Role::Server);
+        let mut messages = Vec::new();
+        let mut input = &mut bytes[..];
+        while let Some(message) = decoder.decode(&mut input, MAX)? {
+            messages.push(own(message));
+        }
+        Ok(messages)
+    }
+
+    fn own(message: Message<'_>) -> Message<'static> {
+        match message {
+            Message::Binary(payload) => Message::Binary(payload.into_owned().into()),
+            Message::Ping(payload) => Message::Ping(payload.into_owned().into()),
+            Message::Pong(payload) => Message::Pong(payload.into_owned().into()),
+            Message::Close(code) => Message::Close(code),
+        }
+    }
+
+    #[test]
+    fn a_decoder_at_rest_has_sixteen_bytes_and_no_heap() {
+        assert_eq!(size_of::<Decoder>(), 16);
+        assert_eq!(Decoder::new(Role::Server).heap_bytes(), 0);
+    }
+
+    #[test]
+    fn a_message_within_the_chunk_is_lent_and_leaves_nothing_behind() {
+        let mut bytes = masked(0x82, b"hello");
+        let mut decoder = Decoder::new(Role::Server);
+        let mut input = &mut bytes[..];
+        let message = decoder.decode(&mut input, MAX).unwrap().unwrap();
+        assert!(matches!(message, Message::Binary(Cow::Borrowed(b"hello"))));
+        assert_eq!(decoder.decode(&mut input, MAX), Ok(None));
+        assert_eq!(decoder.heap_bytes(), 0);
+    }
+
+    #[test]
+    fn an_unfinished_message_is_freed_with_its_last_byte() {
+        let mut bytes = masked(0x82, &[7; 500]);
+        let (mut head, mut tail) = bytes.split_at_mut(100);
+        let mut decoder = Decoder::new(Role::Server);
+        assert_eq!(decoder.decode(&mut head, MAX), Ok(None));
+        assert!((92..400).contains(&decoder.heap_bytes()), "{decoder:?}");
+        let message = decoder.decode(&mut tail, MAX).unwrap();
+        assert_eq!(message, Some(Message::Binary(vec![7; 500].into())));
+        assert_eq!(decoder.heap_bytes(), 0);
+    }
+
+    #[test]
+    fn a_cut_within_the_header_does_not_copy_the_payload() {
+        for cut in 1..=6 {
+            let mut bytes = masked(0x82, b"hello");
+            let (mut head, mut tail) = bytes.split_at_mut(cut);
+            let mut decoder = Decoder::new(Role::Server);
+            assert_eq!(decoder.decode(&mut head, MAX), Ok(None));
+            let message = decoder.decode(&mut tail, MAX).unwrap().unwrap();
+            assert!(matches!(message, Message::Binary(Cow::Borrowed(b"hello"))), "cut {cut}");
+            assert_eq!(decoder.heap_bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_announced_costs_nothing_until_it_arrives() {
+        let max = 1024 * 1024;
+        let mut bytes = vec![0x82, 0xFF, 0, 0, 0, 0, 0, 0x10, 0, 0, 1, 2, 3, 4, 5];
+        let mut decoder = Decoder::new(Role::Server);
+        assert_eq!(decoder.decode(&mut &mut bytes[..], max), Ok(None));
+        assert!(decoder.heap_bytes() < 200, "{decoder:?}");
+    }
+
+    #[test]
+    fn each_violation_is_found_and_closes_with_its_code() {
+        use Violation as V;
+        let long_16 = vec![0x82, 0xFE, 0, 125];
+        let long_64 = vec![0x82, 0xFF, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF];
+        let first_fragment = masked(0x02, b"a");
+        let cases = [
+            (vec![0xC2], V::ReservedBits, 1002),
+            (vec![0xA2], V::ReservedBits, 1002),
+            (vec![0x92], V::ReservedBits, 1002),
+            (vec![0x83], V::UnknownOpcode, 1002),
+            (vec![0x8B], V::UnknownOpcode, 1002),
+            (vec![0x82, 5], V::Unmasked, 1002),
+            (vec![0x09], V::FragmentedControl, 1002),
+            (vec![0x89, 0xFE], V::LongControl, 1002),
+            (long_16, V::LongLength, 1002),
+            (long_64, V::LongLength, 1002),
+            (vec![0x80], V::StrayContinuation, 1002),
+            ([&first_fragment[..], &[0x82]].concat(), V::InterruptedMessage, 1002),
+            ([&first_fragment[..], &[0x81]].concat(), V::InterruptedMessage, 1002),
+            (masked(0x88, &[3]), V::CloseCode, 1002),
+            (masked(0x88, &[3, 0xEC]), V::CloseCode, 1002),
+            (masked(0x88, &[3, 0xE8, 0xFF]), V::CloseReason, 1007),
+            (masked(0x81, b"text"), V::Text, 1003),
+            (masked(0x82, &[0; MAX + 1]), V::TooBig, 1009),
+            (vec![0x82, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], V::TooBig, 1009),
+            ([first_fragment, masked(0x80, &[0; MAX])].concat(), V::TooBig, 1009),
+        ];
+        for (bytes, violation, code) in cases {
+            assert_eq!(decode(bytes), Err(violation));
+            assert_eq!(violation.close_code(), CloseCode(code));
+        }
+    }
+
+    #[test]
+    fn a_server_that_masks_is_refused_by_a_client() {
+        let mut decoder = Decoder::new(Role::Client);
+        let mut bytes = masked(0x82, b"a");
+        assert_eq!(decoder.decode(&mut &mut bytes[..], MAX), Err(Violation::Masked));
+    }
+
+    #[test]
+    fn a_message_at_its_bound_is_taken_whole_or_in_fragments() {
+        let payload = vec![7; MAX];
+        let expected = Ok(vec![Message::Binary(payload.clone().into())]);
+        assert_eq!(decode(masked(0x82, &payload)), expected);
+        let parts = [masked(0x02, &payload[..1]), masked(0x80, &payload[1..])].concat();
+        assert_eq!(decode(parts), expected);
+    }
+
+    #[test]
+    fn the_bound_may_rise_within_a_chunk() {
+        let mut bytes = [masked(0x82, b"hello"), masked(0x82, &[7; 2 * MAX])].concat();
+        let mut input = &mut bytes[..];
+        let mut decoder = Decoder::new(Role::Server);
+        assert!(decoder.decode(&mut input, MAX).unwrap().is_some());
+        let message = decoder.decode(&mut input, 2 * MAX).unwrap();
+        assert_eq!(message, Some(Message::Binary(vec![7; 2 * MAX].into())));
+    }
+
+    #[test]
+    fn a_failed_decoder_stays_failed() {
+        let mut decoder = Decoder::new(Role::Server);
+        let mut bytes = [masked(0x02, &[7; 100]), vec![0xC2]].concat();
+        assert_eq!(decoder.decode(&mut &mut bytes[..], MAX), Err(Violation::ReservedBits));
+        assert_eq!(decoder.heap_bytes(), 0);
+        let mut good = masked(0x82, b"hello");
+        assert_eq!(decoder.decode(&mut &mut good[..], MAX), Err(Violation::ReservedBits));
+    }
+
+    #[test]
+    fn what_follows_a_close_is_ignored() {
+        let mut decoder = Decoder::new(Role::Server);
+        let mut close = masked(0x88, &[]);
+        assert_eq!(decoder.decode(&mut &mut close[..], MAX), Ok(Some(Message::Close(None))));
+        assert_eq!(decoder.decode(&mut &mut [0xC2, 0xFF][..], MAX), Ok(None));
+
+        let bytes = [masked(0x88, &[3, 0xE8]), vec![0xC2, 0xFF]].concat();
+        assert_eq!(decode(bytes), Ok(vec![Message::Close(Some(CloseCode::NORMAL))]));
+    }
+
+    #[test]
+    fn close_codes_are_judged_as_the_registry_has_them() {
+        for code in 0..=u16::MAX {
+            let expected = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+            let decoded = decode(masked(0x88, &code.to_be_bytes()));
+            assert_eq!(decoded.is_ok(), expected, "code {code}");
+        }
+    }
+
+    #[test]
+    fn what_the_server_writes_the_client_reads() {
+        let mut bytes = [
+            frame::binary(&[1; 126]),
+            frame::ping(b"a"),
+            frame::pong(b""),
+            frame::binary(&[2; 70_000]),
+            frame::close(CloseCode::GOING_AWAY, "bye"),
+        ]
+        .concat();
+        let mut decoder = Decoder::new(Role::Client);
+        let mut input = &mut bytes[..];
+        let mut messages = Vec::new();
+        while let Some(message) = decoder.decode(&mut input, 70_000).unwrap() {
+            messages.push(own(message));
+        }
+        let expected = [
+            Message::Binary(vec![1; 126].into()),
+            Message::Ping(b"a".into()),
+            Message::Pong(b"".into()),
+            Message::Binary(vec![2; 70_000].into()),
+            Message::Close(Some(CloseCode::GOING_AWAY)),
+        ];
+        assert_eq!(messages, expected);
+    }
 }

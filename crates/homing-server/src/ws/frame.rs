@@ -2,7 +2,8 @@
 
 use bytes::{BufMut, Bytes};
 
-use super::codec::{Role, Violation};
+use super::codec::Role;
+use super::message::Violation;
 
 /// The longest header a server writes: two bytes and a 64-bit length, no mask.
 pub const SERVER_HEADER_MAX: usize = 10;
@@ -186,8 +187,7 @@ pub(super) fn parse_header(
     };
     let Some(long) = bytes.get(2..len_end) else { return Ok(None) };
     let payload_len = parse_len(short, long)?;
-    let in_message = if opcode.is_control() { 0 } else { context.fragments.unwrap_or(0) };
-    let room = context.message_max.saturating_sub(in_message);
+    let room = context.message_max.saturating_sub(context.fragments.unwrap_or(0));
     let payload_len = match usize::try_from(payload_len) {
         Ok(len) if opcode.is_control() || len <= room => len,
         _ => return Err(Violation::TooBig),
