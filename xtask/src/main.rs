@@ -1,18 +1,43 @@
 //! The project's own commands. `cargo xtask help` lists them.
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
-mod proto;
+mod browser;
+mod metadata;
+mod packages;
+mod run;
+mod test;
+mod tidy;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.first().map(String::as_str) {
-        Some("proto") => proto::run(&arguments[1..]),
-        _ => {
-            println!("cargo xtask proto [--check]   generate the wire types from spec/homing.proto");
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let result = match command {
+        "test" => test::run(rest),
+        "tidy" => tidy::run(),
+        "proto" => run::cargo(&[
+            "run",
+            "--quiet",
+            "--package",
+            "homing-proto",
+            "--example",
+            "generate-wire",
+        ]),
+        "browser" => browser::run(),
+        "sim" => run::release_binary("homing-sim", "homing-sim", rest),
+        "bench" => run::release_binary("homing-bench", "homing-bench", rest),
+        "kill9" => run::release_example("homing-cli", "kill9", rest),
+        "fuzz" => run::fuzz(rest),
+        "docs" => run::cargo(&["doc", "--workspace", "--no-deps"]),
+        "help" | "--help" | "-h" => {
+            println!("{HELP}");
             Ok(())
         }
+        other => Err(format!("there is no `{other}`; `cargo xtask help` lists what there is")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -22,3 +47,18 @@ fn main() -> ExitCode {
         }
     }
 }
+
+const HELP: &str = "\
+The project's own commands.
+
+  cargo xtask test [--no-install]   everything CI runs: format, lints, layout, tests, doctests,
+                                    vectors, a browser, 20 000 simulated worlds
+  cargo xtask tidy                  the layout: arrows between crates, files that grew too long
+  cargo xtask proto                 makes the wire types anew from spec/homing.proto
+  cargo xtask browser               the server's WebSocket against a real Chromium
+  cargo xtask sim --seeds N         simulated worlds; prints the seeds that failed
+  cargo xtask sim --seed X --trace  one world, told step by step
+  cargo xtask bench NAME            measurements as JSON: idle, login, send, offline-open
+  cargo xtask kill9                 kill -9 of server and clients during sends; counts at the end
+  cargo xtask fuzz TARGET [SECONDS] a fuzz target (needs a nightly toolchain and cargo-fuzz)
+  cargo xtask docs                  the API documentation";

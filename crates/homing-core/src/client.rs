@@ -248,6 +248,7 @@ impl Client {
     /// In every state in which the client has something to strive for there is one (I3).
     pub fn next_timeout(&self) -> Option<Time> {
         [
+            self.link_due(),
             self.link.next_timeout(self.requests.oldest()),
             self.sync.next_timeout(),
             self.outbox.next_timeout().filter(|_| self.is_connected()),

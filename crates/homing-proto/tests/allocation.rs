@@ -4,6 +4,7 @@
 //! asked for while a frame is read, also what is given back before the end: the memory held at any
 //! moment is less.
 #![allow(unsafe_code, reason = "an allocator cannot be written without")]
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it broke")]
 
 #[path = "it/schema.rs"]
 mod schema;
@@ -141,7 +142,10 @@ fn a_frame_that_begins_its_lists_again_and_again_is_bounded() {
             }
         }
     }
-    println!("begun anew, worst: {} bytes in a client's frame, {} in a server's", worst[0], worst[1]);
+    println!(
+        "begun anew, worst: {} bytes in a client's frame, {} in a server's",
+        worst[0], worst[1]
+    );
 }
 
 /// What a stranger can make the server allocate with one frame before it has signed in.

@@ -4,8 +4,10 @@ use homing_proto::frame::{
     Binding, ClientFrame, Close, Hello, Intent, Refuse, Resume, ServerFrame, Welcome,
 };
 use homing_proto::id::SessionId;
-use homing_proto::limits::{BACKOFF_CAP_BACKGROUND_MS, BACKOFF_CAP_MS, PROTO, PROVEN_LIFE_MS};
-use homing_proto::time::WallTime;
+use homing_proto::limits::{
+    BACKOFF_CAP_BACKGROUND_MS, BACKOFF_CAP_MS, LOGIN_DIALS, PROTO, PROVEN_LIFE_MS,
+};
+use homing_proto::time::{Time, WallTime};
 use homing_proto::{Code, Error};
 
 use super::account::LastLogin;
@@ -144,7 +146,12 @@ impl Client {
                     self.credential_expiring(turn, seconds);
                 }
             }
-            ServerFrame::Devices(devices) => self.devices_changed(turn, devices),
+            ServerFrame::Devices(devices) => {
+                // On an errand the session is over, and nothing of it is told any more (S-9.2).
+                if self.link.wire().is_some() {
+                    self.devices_changed(turn, devices);
+                }
+            }
             ServerFrame::Unknown => {}
         }
     }
@@ -186,6 +193,9 @@ impl Client {
         self.drop_link(turn, &error);
         if let Session::SigningIn(login) = &mut self.session {
             login.last_error = Some(error.clone());
+            if login.dials >= LOGIN_DIALS {
+                return self.login_failed(turn, &error);
+            }
         }
         let cap = match self.scene {
             Scene::Foreground if !was_errand => BACKOFF_CAP_MS,
@@ -287,6 +297,16 @@ impl Client {
         }
     }
 
+    /// Due at once when a link is wanted and none is being made: so it is right after a start with
+    /// jobs left over from an earlier run (I3).
+    pub(super) fn link_due(&self) -> Option<Time> {
+        let wanted = matches!(self.link, Link::Idle)
+            && self.network == Network::Up
+            && self.suspended.is_none()
+            && self.purpose().is_some();
+        wanted.then_some(Time(0))
+    }
+
     fn purpose(&self) -> Option<Purpose> {
         match &self.session {
             Session::SigningIn(_) => Some(Purpose::Session),
@@ -307,15 +327,7 @@ impl Client {
             Link::Waiting { until, .. } if turn.now.time >= until => {}
             _ => return,
         }
-        if !self.login_dials(turn.now.time) {
-            let error = match &self.session {
-                Session::SigningIn(login) => login.last_error.clone(),
-                _ => None,
-            };
-            self.link = Link::Idle;
-            self.login_failed(turn, &error.unwrap_or_else(|| Code::NETWORK.into()));
-            return;
-        }
+        self.login_dials(turn.now.time);
         self.pacing.began(turn.now.time);
         self.last_attempt += 1;
         let attempt = Attempt(self.last_attempt);

@@ -5,7 +5,7 @@ use homing_proto::device::KickRecord;
 use homing_proto::frame::{Credential, EndSession, Intent};
 use homing_proto::id::{LoginId, UserId};
 use homing_proto::limits::{
-    LOGIN_DIALS, LOGIN_EXTENSION_BYTES, LOGIN_WINDOW_MS, LOGINS_PER_WINDOW, TOKEN_BYTES,
+    LOGIN_EXTENSION_BYTES, LOGIN_TIMEOUT_MS, LOGIN_WINDOW_MS, LOGINS_PER_WINDOW, TOKEN_BYTES,
     USER_NAME_BYTES,
 };
 use homing_proto::time::{Time, WallTime};
@@ -64,6 +64,8 @@ pub(super) struct Caller {
     id: CommandId,
     depth: Depth,
     already: bool,
+    /// The call is told `timeout` here, whatever becomes of the login.
+    deadline: Time,
 }
 
 /// Somebody is signed in.
@@ -73,8 +75,6 @@ pub(super) struct SignedIn {
     pub(super) trust: Trust,
     pub(super) credential: CredentialStatus,
     callers: Vec<Caller>,
-    /// The callers are told `timeout` here.
-    deadline: Time,
     registered: bool,
 }
 
@@ -91,9 +91,11 @@ pub(super) struct Ending {
 impl Session {
     pub(super) fn next_timeout(&self) -> Option<Time> {
         match self {
-            Self::SigningIn(login) => Some(login.deadline),
-            Self::SignedIn(account) if !account.callers.is_empty() => Some(account.deadline),
-            Self::SignedIn(_) | Self::SignedOut(_) | Self::Ending(_) => None,
+            Self::SigningIn(login) => {
+                login.callers.iter().map(|caller| caller.deadline).chain([login.deadline]).min()
+            }
+            Self::SignedIn(account) => account.callers.iter().map(|caller| caller.deadline).min(),
+            Self::SignedOut(_) | Self::Ending(_) => None,
         }
     }
 
@@ -104,6 +106,13 @@ impl Session {
             Self::SignedIn(_) => true,
             Self::SignedOut(_) | Self::Ending(_) => false,
         }
+    }
+}
+
+impl Caller {
+    /// A call that wants local data, of a login that may be somebody else's.
+    fn local(id: CommandId, now: Time) -> Self {
+        Self { id, depth: Depth::Local, already: false, deadline: now + LOGIN_TIMEOUT_MS }
     }
 }
 
@@ -134,12 +143,14 @@ impl Client {
         if let Err(error) = check_login(&credential, &options) {
             return turn.complete(id, Err(error));
         }
-        let caller = Caller { id, depth: options.depth, already: false };
+        let deadline = turn.now.time + options.timeout_ms;
+        let caller = Caller { id, depth: options.depth, already: false, deadline };
         match &mut self.session {
             Session::SignedIn(account) if account.user == user => {
                 return self.login_again(turn, caller, credential);
             }
             Session::SigningIn(login) if login.user == user => {
+                login.deadline = login.deadline.max(deadline);
                 login.callers.push(caller);
                 return;
             }
@@ -169,7 +180,7 @@ impl Client {
             id: LoginId(self.rng.uuid()),
             user,
             credential,
-            deadline: turn.now.time + options.timeout_ms,
+            deadline,
             options,
             callers: vec![caller],
             dials: 0,
@@ -198,7 +209,7 @@ impl Client {
                 return turn.complete(id, Ok(reply));
             }
             Session::SigningIn(login) if login.user == *user => {
-                login.callers.push(Caller { id, depth: Depth::Local, already: false });
+                login.callers.push(Caller::local(id, turn.now.time));
                 return;
             }
             Session::SignedIn(_) | Session::SigningIn(_) => {
@@ -233,7 +244,7 @@ impl Client {
                 return turn.complete(id, Ok(reply));
             }
             Session::SigningIn(login) => {
-                login.callers.push(Caller { id, depth: Depth::Local, already: false });
+                login.callers.push(Caller::local(id, turn.now.time));
                 return;
             }
             Session::SignedOut(_) | Session::Ending(_) => {}
@@ -406,7 +417,6 @@ impl Client {
                     trust: Trust::Verified,
                     credential: CredentialStatus::Valid,
                     callers: std::mem::take(&mut login.callers),
-                    deadline: login.deadline,
                     registered: login.granted.is_some_and(|granted| granted.registered),
                 });
             }
@@ -443,22 +453,18 @@ impl Client {
 
     pub(super) fn session_timeout(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now.time;
-        match &mut self.session {
+        let timeout = Error::new(Code::TIMEOUT).with_text("the server did not answer in time");
+        let callers = match &mut self.session {
             Session::SigningIn(login) if now >= login.deadline => {
-                let error = login.last_error.clone().unwrap_or_else(|| {
-                    Error::new(Code::TIMEOUT).with_text("the server did not answer in time")
-                });
-                self.login_failed(turn, &error);
+                let error = login.last_error.clone().unwrap_or(timeout);
+                return self.login_failed(turn, &error);
             }
-            Session::SignedIn(account) if now >= account.deadline => {
-                let callers = std::mem::take(&mut account.callers);
-                fail_callers(turn, callers, &Code::TIMEOUT.into());
-            }
-            Session::SigningIn(_)
-            | Session::SignedIn(_)
-            | Session::SignedOut(_)
-            | Session::Ending(_) => {}
-        }
+            Session::SigningIn(login) => &mut login.callers,
+            Session::SignedIn(account) => &mut account.callers,
+            Session::SignedOut(_) | Session::Ending(_) => return,
+        };
+        let late = callers.extract_if(.., |caller| now >= caller.deadline).collect();
+        fail_callers(turn, late, &timeout);
     }
 
     /// Not even a fresh store can be opened (I9: it never blocks what the network can do).
@@ -482,12 +488,9 @@ impl Client {
         }
     }
 
-    /// Another attempt of the running login is allowed; counts it.
-    pub(super) fn login_dials(&mut self, now: Time) -> bool {
-        let Session::SigningIn(login) = &mut self.session else { return true };
-        if login.dials >= LOGIN_DIALS {
-            return false;
-        }
+    /// Counts an attempt of the running login, and the login itself when it reaches the network.
+    pub(super) fn login_dials(&mut self, now: Time) {
+        let Session::SigningIn(login) = &mut self.session else { return };
         login.dials += 1;
         if login.dials == 1 {
             if self.logins.len() >= LOGINS_PER_WINDOW {
@@ -495,7 +498,6 @@ impl Client {
             }
             self.logins.push_back(now);
         }
-        true
     }
 
     /// The ends of earlier sessions that the server is still to be told.
@@ -516,7 +518,6 @@ impl Client {
             && self.account.refusal(&credential).is_none()
         {
             // What was wrong was the credential: the call is over when the server took this one.
-            account.deadline = turn.now.time + homing_proto::limits::LOGIN_TIMEOUT_MS;
             account.callers.push(caller);
             account.credential = CredentialStatus::Valid;
             if let Some(last) = &mut self.account.last {
@@ -613,8 +614,7 @@ impl Client {
             user,
             trust: Trust::Local,
             credential: CredentialStatus::Valid,
-            callers: vec![Caller { id, depth: Depth::Local, already: false }],
-            deadline: turn.now.time + homing_proto::limits::LOGIN_TIMEOUT_MS,
+            callers: vec![Caller::local(id, turn.now.time)],
             registered: false,
         });
         self.allow_reading(turn);

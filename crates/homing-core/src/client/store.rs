@@ -140,7 +140,13 @@ impl Client {
             Store::Opening { generation: opening, user, .. } if *opening == generation => {
                 user.clone()
             }
-            _ => return,
+            _ => {
+                // The store is not wanted any more, but that it was damaged is told all the same.
+                if let Some(error) = opened.reset {
+                    turn.event(Event::StoreReset(error));
+                }
+                return;
+            }
         };
         if opened.absent {
             self.store = Store::Absent { user };

@@ -15,7 +15,7 @@ use homing_proto::message::Content;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 
-use crate::client_desk::{Desk, Disk, entry, resumed, token, user, welcome, with};
+use crate::client_desk::{Desk, Disk, Stores, entry, resumed, token, user, welcome, with};
 
 #[test]
 fn an_explicit_login_asks_once_and_is_verified_when_all_is_durable() {
@@ -52,13 +52,11 @@ fn hello_waits_until_its_counter_is_durable() {
     desk.login("alice");
     desk.connect();
     assert!(desk.hellos().is_empty());
-    let (batch, counter) = match desk.out.iter().find_map(|output| match output {
+    let stored = desk.out.iter().find_map(|output| match output {
         Output::PersistAccount(batch, account) => Some((*batch, account.counter)),
         _ => None,
-    }) {
-        Some(found) => found,
-        None => panic!("no counter was stored"),
-    };
+    });
+    let (batch, counter) = stored.expect("the counter is stored");
     desk.put(Input::Persisted(batch));
     assert_eq!(desk.hellos()[0].counter, counter);
 }
@@ -622,6 +620,59 @@ fn unread_conversations_of_a_guessed_user_stay_shut_until_verified() {
     let mut desk = Desk::with(desk.client.account().clone());
     desk.login("alice");
     assert!(desk.client.status().readable, "the last account may be read at once (S-3.7)");
+}
+
+#[test]
+fn on_an_errand_nothing_of_the_ended_session_is_told() {
+    let mut desk = Desk::signed_in("alice");
+    desk.call(Command::Logout(LocalData::Keep));
+    desk.receive(ServerFrame::Devices(vec![homing_proto::device::DeviceInfo {
+        session: SessionId([1; 16]),
+        device: desk.device(),
+        login_time: WallTime(1),
+        online: true,
+    }]));
+    desk.receive(ServerFrame::Push { offset: 1, entry: entry("bob", 1) });
+    assert!(desk.events().is_empty());
+}
+
+#[test]
+fn jobs_of_an_earlier_run_are_due_at_once() {
+    let mut desk = Desk::signed_in("alice");
+    desk.call(Command::Logout(LocalData::Keep));
+    let mut later = Desk::with(desk.stored_account());
+    assert!(later.client.next_timeout().is_some());
+    later.put(Input::Timeout);
+    assert_eq!(later.attempts().len(), 1);
+}
+
+#[test]
+fn that_a_store_was_damaged_is_told_even_when_it_is_no_longer_wanted() {
+    let account = Desk::signed_in("alice").client.account().clone();
+    let mut desk = Desk::with(account);
+    let damage = Error::new(Code::STORE_CORRUPT);
+    desk.stores = Stores::Slow;
+    desk.login("alice");
+    let generation = desk.opening();
+    desk.login("bob");
+    let opened = Opened { reset: Some(damage.clone()), ..Opened::default() };
+    desk.put(Input::StoreOpened(generation, opened));
+    assert_eq!(desk.events(), [Event::StoreReset(damage)]);
+}
+
+#[test]
+fn a_joined_login_keeps_its_own_time_limit() {
+    let mut desk = Desk::new();
+    desk.login("alice");
+    let options = LoginOptions { timeout_ms: 5_000, ..LoginOptions::default() };
+    let login = Command::Login { user: user("alice"), credential: token("alice"), options };
+    let start = desk.now.time;
+    let joined = desk.call(login);
+    while desk.result(joined).is_none() {
+        desk.wait();
+    }
+    assert_eq!(desk.now.time.since(start), 5_000);
+    assert!(matches!(desk.session(), SessionStatus::SigningIn { .. }));
 }
 
 fn send(to: &str, text: &str) -> Command {

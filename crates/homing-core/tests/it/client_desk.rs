@@ -25,8 +25,9 @@ pub(crate) struct Desk {
     pub(crate) out: Vec<Output>,
     /// What a store that is opened holds.
     pub(crate) opened: Opened,
-    /// Writes are confirmed at once.
     pub(crate) disk: Disk,
+    pub(crate) stores: Stores,
+    device: Device,
     last_call: u64,
     last_attempt: Option<Attempt>,
     /// A connection was asked for and not granted yet.
@@ -42,6 +43,15 @@ pub(crate) enum Disk {
     Stuck,
     /// Refuses every write.
     Full,
+}
+
+/// How the desk's stores open.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Stores {
+    /// At once.
+    Quick,
+    /// When the test says so.
+    Slow,
 }
 
 impl Desk {
@@ -65,11 +75,13 @@ impl Desk {
             seed: 7,
         };
         Self {
+            device: config.device.clone(),
             client: Client::new(config, account),
             now: Now { time: Time(1_000_000), wall: WallTime(1_700_000_000_000) },
             out: Vec::new(),
             opened: Opened::default(),
             disk: Disk::Quick,
+            stores: Stores::Quick,
             last_call: 0,
             last_attempt: None,
             dialing: false,
@@ -93,6 +105,7 @@ impl Desk {
                         self.dialing = true;
                     }
                     Output::Close(_) => self.dialing = false,
+                    Output::OpenStore { .. } if self.stores == Stores::Slow => {}
                     Output::OpenStore { generation, .. } => {
                         inputs.push(Input::StoreOpened(*generation, self.opened.clone()));
                     }
@@ -239,6 +252,19 @@ impl Desk {
         let first = results.next();
         assert!(results.next().is_none(), "{call:?} completed twice");
         first
+    }
+
+    /// The store that was to be opened last.
+    pub(crate) fn opening(&self) -> Generation {
+        let mut openings = self.out.iter().filter_map(|output| match output {
+            Output::OpenStore { generation, .. } => Some(*generation),
+            _ => None,
+        });
+        openings.next_back().expect("a store was to be opened")
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        self.device.clone()
     }
 
     pub(crate) fn session(&self) -> &SessionStatus {

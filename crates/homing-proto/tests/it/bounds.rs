@@ -31,7 +31,8 @@ fn device(change: impl FnOnce(&mut wire::Device)) -> Result<ClientFrame, Code> {
 
 fn token(change: impl FnOnce(&mut wire::Credential)) -> Result<ClientFrame, Code> {
     hello(|h| {
-        let mut credential = wire::Credential { format: "usersig".to_owned(), token: "t".to_owned() };
+        let mut credential =
+            wire::Credential { format: "usersig".to_owned(), token: "t".to_owned() };
         change(&mut credential);
         h.credential = Some(credential);
     })
@@ -139,6 +140,7 @@ fn ids_have_16_bytes_and_secrets_32() {
     for n in [0, 15, 17] {
         verdict(device(|d| d.id = bytes(n)), BROKEN);
         verdict(resumed(|r| r.session_id = bytes(n)), BROKEN);
+        verdict(hello(|h| h.login_id = bytes(n)), if n == 0 { FINE } else { BROKEN });
         verdict(hello(|h| h.outbox_heads.push(bytes(n))), BROKEN);
         let kick = wire::KickDevices { session_ids: vec![bytes(n)] };
         verdict(request(wire::request::Body::KickDevices(kick)), BROKEN);
@@ -228,11 +230,8 @@ fn what_asks_for_too_much_gets_as_much_as_there_may_be() {
 
     let ask = Request::History { conversation: with("bob"), before: 0, limit: u32::MAX };
     let read = codec::decode_client(encode_client(&ClientFrame::Request { id: 1, body: ask }));
-    let body = Request::History {
-        conversation: with("bob"),
-        before: 0,
-        limit: limits::HISTORY_PAGE,
-    };
+    let body =
+        Request::History { conversation: with("bob"), before: 0, limit: limits::HISTORY_PAGE };
     assert_eq!(read, Ok(ClientFrame::Request { id: 1, body }));
 }
 

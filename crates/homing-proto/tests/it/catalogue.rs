@@ -10,7 +10,7 @@ use homing_proto::frame::{
     Request, Response, Resume, ServerFrame, SyncBody, SyncPage, Welcome, Window,
 };
 use homing_proto::id::{
-    AppId, ClientMsgId, ConversationId, Cursor, DeviceId, SessionId, UserId,
+    AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId,
 };
 use homing_proto::limits;
 use homing_proto::message::{Content, ContentView, Conversation, LogEntry, Message};
@@ -76,6 +76,7 @@ pub(crate) fn first_login() -> Hello {
         user_name: String::new(),
         login_extension: Bytes::new(),
         caps: 0,
+        login_id: Some(LoginId([0xe1; 16])),
     }
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn resume() -> Hello {
     Hello {
         intent: Intent::Automatic,
         credential: None,
+        login_id: None,
         resume: Some(Resume { session: session(0xa1), secret: secret(), epoch: 7 }),
         counter: 42,
         cursor: Some(Cursor { log_epoch: 1_767_000_000_000, offset: 1234 }),
@@ -103,6 +105,7 @@ fn full_hello() -> Hello {
         credential: Some(credential()),
         user_name: "Alice ✨".to_owned(),
         login_extension: Bytes::from_static(b"\x00\x01extension"),
+        login_id: Some(LoginId([0xe1; 16])),
         caps: 1 << 40,
         ..resume()
     }
@@ -128,12 +131,7 @@ fn read_entry() -> LogEntry {
 }
 
 pub(crate) fn device_info() -> DeviceInfo {
-    DeviceInfo {
-        session: session(0xa1),
-        device: device(),
-        login_time: SERVER_TIME,
-        online: true,
-    }
+    DeviceInfo { session: session(0xa1), device: device(), login_time: SERVER_TIME, online: true }
 }
 
 fn other_device(platform: Platform) -> DeviceInfo {
@@ -198,13 +196,7 @@ pub(crate) fn welcome() -> Welcome {
 }
 
 fn kick_record(reason: KickReason) -> KickRecord {
-    KickRecord {
-        session: session(0xa1),
-        reason,
-        by: None,
-        text: String::new(),
-        time: SERVER_TIME,
-    }
+    KickRecord { session: session(0xa1), reason, by: None, text: String::new(), time: SERVER_TIME }
 }
 
 fn displaced() -> KickRecord {
@@ -235,7 +227,10 @@ pub(crate) fn client_frames() -> Vec<(&'static str, ClientFrame)> {
     let mut frames = vec![
         ("hello_first_login", hello(first_login())),
         ("hello_polite", hello(Hello { intent: Intent::ExplicitPolite, ..first_login() })),
-        ("hello_automatic", hello(Hello { intent: Intent::Automatic, ..first_login() })),
+        (
+            "hello_automatic",
+            hello(Hello { intent: Intent::Automatic, login_id: None, ..first_login() }),
+        ),
         ("hello_without_credential", hello(Hello { credential: None, ..first_login() })),
         ("hello_resume", hello(resume())),
         ("hello_with_everything", hello(full_hello())),
@@ -264,11 +259,8 @@ fn requests() -> Vec<(&'static str, Request)> {
         kind: "app/sticker".to_owned(),
         data: Bytes::from_static(&[0, 255, 1]),
     };
-    let send = |content| Request::Send {
-        conversation: with("bob"),
-        client_id: client_id(0xc1),
-        content,
-    };
+    let send =
+        |content| Request::Send { conversation: with("bob"), client_id: client_id(0xc1), content };
     let cursor = Cursor { log_epoch: 1_767_000_000_000, offset: 1234 };
     let size = Window { conversations: 20, per_conversation: 20 };
     vec![
@@ -277,10 +269,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("request_mark_read", Request::MarkRead { conversation: with("bob"), seq: 57 }),
         ("request_sync_from", Request::SyncFrom { cursor: Some(cursor), window: size }),
         ("request_sync_window", Request::SyncFrom { cursor: None, window: size }),
-        (
-            "request_history",
-            Request::History { conversation: with("bob"), before: 58, limit: 100 },
-        ),
+        ("request_history", Request::History { conversation: with("bob"), before: 58, limit: 100 }),
         ("request_list_devices", Request::ListDevices),
         ("request_kick_devices", Request::KickDevices(vec![session(0xb2), session(0xb3)])),
         ("request_presence", Request::Presence(vec![user("bob"), user("carol")])),
@@ -332,11 +321,7 @@ fn welcomes() -> Vec<(&'static str, ServerFrame)> {
         ),
         (
             "welcome_session_unknown",
-            frame(Welcome {
-                binding: Binding::FreshSessionUnknown,
-                sync: window(),
-                ..welcome()
-            }),
+            frame(Welcome { binding: Binding::FreshSessionUnknown, sync: window(), ..welcome() }),
         ),
     ]
 }
@@ -386,10 +371,7 @@ fn responses() -> Vec<(&'static str, Result<Response, Error>)> {
         ("response_history_empty", Ok(Response::History(Vec::new()))),
         ("response_devices", Ok(Response::Devices(vec![device_info()]))),
         ("response_presence", Ok(Response::Presence(online))),
-        (
-            "response_renewed",
-            Ok(Response::Renewed { credential_expires_in_ms: Some(86_400_000) }),
-        ),
+        ("response_renewed", Ok(Response::Renewed { credential_expires_in_ms: Some(86_400_000) })),
         (
             "response_renewed_without_expiry",
             Ok(Response::Renewed { credential_expires_in_ms: None }),

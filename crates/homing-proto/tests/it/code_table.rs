@@ -37,8 +37,12 @@ fn every_sentence_is_one_for_people() {
 #[test]
 fn the_credential_family_and_only_it_condemns_the_credential() {
     for row in TABLE {
-        assert_eq!(row.code.is_credential(), row.name.starts_with("credential_")
-            || row.name == "third_party_refused", "{}", row.name);
+        assert_eq!(
+            row.code.is_credential(),
+            row.name.starts_with("credential_") || row.name == "third_party_refused",
+            "{}",
+            row.name
+        );
     }
 }
 
@@ -51,7 +55,10 @@ fn every_name_the_design_promises_is_there() {
 
 #[test]
 fn an_unknown_number_survives_prints_and_has_advice_by_its_family() {
-    assert_eq!(Error::new(Code(299)).to_string(), "unknown (299): An error that this version does not know.");
+    assert_eq!(
+        Error::new(Code(299)).to_string(),
+        "unknown (299): An error that this version does not know."
+    );
     assert_eq!(Code(199).advice(), Advice::FixCall);
     assert_eq!(Code(299).advice(), Advice::ReAuthenticate);
     assert_eq!(Code(399).advice(), Advice::LogIn);

@@ -32,11 +32,8 @@ fn a_welcome_without_sync_takes_at_most_256_bytes() {
 
 #[test]
 fn a_push_of_a_text_of_100_bytes_takes_at_most_180_bytes_on_the_wire() {
-    let message = Message {
-        seq: 1_000_000,
-        content: Content::text("x".repeat(100)),
-        ..message("")
-    };
+    let message =
+        Message { seq: 1_000_000, content: Content::text("x".repeat(100)), ..message("") };
     let entry = LogEntry::Message { message, own_count: 500_000 };
     let len = encode_server(&ServerFrame::Push { offset: 10_000_000, entry }).len();
     println!("push: {len} bytes and {} of WebSocket header", header(len));

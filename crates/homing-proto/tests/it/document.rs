@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -14,12 +15,12 @@ use crate::schema;
 
 #[test]
 fn the_code_table_is_the_one_of_the_code() {
-    assert_eq!(between(&DOCUMENT, "codes"), codes(), "HOMING_BLESS=1 writes it anew");
+    assert_eq!(DOCUMENT[place(&DOCUMENT, "codes")], codes(), "HOMING_BLESS=1 writes it anew");
 }
 
 #[test]
 fn the_bounds_are_those_of_the_code() {
-    assert_eq!(between(&DOCUMENT, "limits"), bounds(), "HOMING_BLESS=1 writes them anew");
+    assert_eq!(DOCUMENT[place(&DOCUMENT, "limits")], bounds(), "HOMING_BLESS=1 writes them anew");
 }
 
 #[test]
@@ -53,27 +54,42 @@ fn every_frame_request_and_answer_and_every_wire_requirement_is_explained() {
     }
 }
 
+/// A name in capitals is a bound of the table or an enum value of the schema, else it is a slip.
+#[test]
+fn every_name_in_capitals_exists() {
+    let bounds = bounds();
+    let enums = ["Intent", "Platform", "Binding", "KickReason"].map(schema::enum_values).concat();
+    for name in DOCUMENT.split('`').skip(1).step_by(2) {
+        let capitals = name.len() > 3 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+        let known = bounds.contains(&format!("`{name}`")) || enums.iter().any(|e| e == name);
+        assert!(!capitals || known || name == "RFC", "`{name}`");
+    }
+}
+
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let path = schema::spec().join("protocol.md");
     let mut text = std::fs::read_to_string(&path).unwrap();
     if std::env::var_os("HOMING_BLESS").is_some() {
         for (name, table) in [("codes", codes()), ("limits", bounds())] {
-            text = text.replace(between(&text, name), &table);
+            let place = place(&text, name);
+            text.replace_range(place, &table);
         }
         std::fs::write(path, &text).unwrap();
     }
     text
 });
 
-/// What stands between the markers of that name, from line start to line end.
-fn between<'a>(text: &'a str, name: &str) -> &'a str {
+/// The lines between the markers of that name.
+fn place(text: &str, name: &str) -> Range<usize> {
     let begin = format!("<!-- {name}: made by the tests of homing-proto -->\n");
-    let (_, rest) = text.split_once(&begin).unwrap();
-    rest.split_once(&format!("<!-- end of {name} -->")).unwrap().0
+    let start = text.find(&begin).unwrap() + begin.len();
+    start..text.find(&format!("<!-- end of {name} -->")).unwrap()
 }
 
 fn codes() -> String {
-    let mut table = "| code | name | fault | advice | what happened and what to do |\n|---|---|---|---|---|\n".to_owned();
+    let mut table =
+        "| code | name | fault | advice | what happened and what to do |\n|---|---|---|---|---|\n"
+            .to_owned();
     for row in TABLE {
         let blame = format!("{:?}", row.blame).to_lowercase();
         // A bar would end the cell.
@@ -92,13 +108,13 @@ fn bounds() -> String {
     let reasons = reasons();
     let mut table = "| bound | value | what and why |\n|---|---|---|\n".to_owned();
     for (name, value) in values! {
-        FRAME_MAX FRAME_MAX_UNBOUND FRAME_ITEMS
+        PROTO PROTO_MIN FRAME_MAX FRAME_MAX_UNBOUND FRAME_ITEMS
         HELLO_TIMEOUT_MS WELCOME_TIMEOUT_MS END_SESSIONS_PER_CONNECTION
         USER_ID_BYTES USER_NAME_BYTES DEVICE_TEXT_BYTES SDK_TEXT_BYTES TOKEN_BYTES
         LOGIN_EXTENSION_BYTES TEXT_BYTES CONTENT_BYTES
         HISTORY_PAGE SYNC_ENTRIES SYNC_BYTES SYNC_BEHIND WINDOW_CONVERSATIONS WINDOW_MESSAGES
-        PRESENCE_USERS IN_FLIGHT PUSH_BUFFER PUSH_HOLD_MS OUTBOUND_BYTES
-        PING_MS LIVENESS_MS SERVER_LIVENESS_MS CONNECT_TIMEOUT_MS
+        PRESENCE_USERS IN_FLIGHT IN_FLIGHT_EXCESS PUSH_BUFFER PUSH_HOLD_MS OUTBOUND_BYTES
+        PING_MS LIVENESS_MS SERVER_LIVENESS_MS PROBE_AFTER_MS DEAD_AFTER_MS CONNECT_TIMEOUT_MS
         BACKOFF_BASE_MS BACKOFF_CAP_MS BACKOFF_CAP_BACKGROUND_MS PROVEN_LIFE_MS
         ATTEMPTS_PER_WINDOW ATTEMPT_WINDOW_MS ATTEMPT_SPACING_MS
         LOGINS_PER_WINDOW LOGIN_WINDOW_MS

@@ -1,4 +1,5 @@
 //! The tests of the wire: golden vectors, round trips, bounds, cost, the code table, the document.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps says where it broke")]
 
 mod bounds;
 mod catalogue;
@@ -12,3 +13,4 @@ mod secrets;
 mod strategies;
 mod unknown;
 mod vectors;
+mod wire;

@@ -21,6 +21,13 @@ pub(crate) fn message(name: &str) -> MessageDescriptor {
     POOL.get_message_by_name(&format!("homing.v1.{name}")).unwrap()
 }
 
+/// The names of an enum's values.
+#[allow(dead_code, reason = "the allocation tests share this file and read no document")]
+pub(crate) fn enum_values(name: &str) -> Vec<String> {
+    let of = POOL.get_enum_by_name(&format!("homing.v1.{name}")).unwrap();
+    of.values().map(|value| value.name().to_owned()).collect()
+}
+
 /// Reads bytes by the schema alone.
 #[allow(dead_code, reason = "the allocation tests share this file and do not read by the schema")]
 pub(crate) fn decode(name: &str, bytes: &[u8]) -> DynamicMessage {

@@ -10,7 +10,7 @@ use homing_proto::frame::{
     Request, Response, Resume, ServerFrame, SyncBody, SyncPage, Welcome, Window,
 };
 use homing_proto::id::{
-    AppId, ClientMsgId, ConversationId, Cursor, DeviceId, SessionId, UserId,
+    AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId,
 };
 use homing_proto::limits;
 use homing_proto::message::{Content, ContentView, Conversation, LogEntry, Message};
@@ -84,12 +84,13 @@ fn hello() -> impl Strategy<Value = Hello> {
         text(limits::USER_NAME_BYTES),
         bytes(limits::LOGIN_EXTENSION_BYTES),
         any::<u64>(),
+        option::of(any::<[u8; 16]>()),
     );
     (who, right, state).prop_map(
         |(
             (proto, sdk, app, user, device),
             (intent, credential, resume, counter),
-            (cursor, outbox_heads, window, user_name, login_extension, caps),
+            (cursor, outbox_heads, window, user_name, login_extension, caps, login_id),
         )| Hello {
             proto,
             sdk,
@@ -106,6 +107,7 @@ fn hello() -> impl Strategy<Value = Hello> {
             user_name,
             login_extension,
             caps,
+            login_id: login_id.map(LoginId),
         },
     )
 }
@@ -173,9 +175,8 @@ fn welcome() -> impl Strategy<Value = Welcome> {
 }
 
 fn refuse() -> impl Strategy<Value = Refuse> {
-    (error(), any::<bool>(), option::of(kick_record()), vec(device_info(), 0..4)).prop_map(
-        |(error, terminal, kick, holders)| Refuse { error, terminal, kick, holders },
-    )
+    (error(), any::<bool>(), option::of(kick_record()), vec(device_info(), 0..4))
+        .prop_map(|(error, terminal, kick, holders)| Refuse { error, terminal, kick, holders })
 }
 
 fn response() -> impl Strategy<Value = Result<Response, Error>> {
@@ -304,8 +305,11 @@ fn error() -> impl Strategy<Value = Error> {
 }
 
 fn outbox_ack() -> impl Strategy<Value = OutboxAck> {
-    (client_id(), any::<u64>(), time())
-        .prop_map(|(client_id, seq, time)| OutboxAck { client_id, seq, time })
+    (client_id(), any::<u64>(), time()).prop_map(|(client_id, seq, time)| OutboxAck {
+        client_id,
+        seq,
+        time,
+    })
 }
 
 fn app() -> impl Strategy<Value = AppId> {

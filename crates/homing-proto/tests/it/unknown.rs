@@ -38,10 +38,7 @@ pub(crate) fn all() -> Vec<Unknown> {
 fn client() -> Vec<Unknown> {
     let hello = |hello| Seen::Client(ClientFrame::Hello(Box::new(hello)));
     let platform = Hello {
-        device: homing_proto::device::Device {
-            platform: Platform::Other,
-            ..first_login().device
-        },
+        device: homing_proto::device::Device { platform: Platform::Other, ..first_login().device },
         ..first_login()
     };
     vec![
