@@ -572,6 +572,10 @@ impl Client {
                 }
                 _ => self.credential_refused(turn, error),
             },
+            // A number of a later version: its family says what to do (W-5).
+            code if code.row().is_none() && code.0 / 100 == 3 => {
+                self.end(turn, why(&error, kick.as_ref()), error);
+            }
             _ => self.lost(turn, error, window_ms),
         }
     }

@@ -675,6 +675,29 @@ fn a_joined_login_keeps_its_own_time_limit() {
     assert!(matches!(desk.session(), SessionStatus::SigningIn { .. }));
 }
 
+#[test]
+fn a_verdict_of_a_later_version_is_obeyed_by_its_family() {
+    let mut desk = Desk::signed_in("alice");
+    desk.receive(close(Code(399)));
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::LoginFailed(_) }));
+    let mut desk = Desk::signed_in("alice");
+    desk.receive(close(Code(299)));
+    assert_eq!(desk.client.status().action(), Action::AskForCredential);
+    let mut desk = Desk::signed_in("alice");
+    desk.receive(close(Code(699)));
+    assert!(matches!(desk.client.status().link, LinkStatus::Waiting { .. }));
+}
+
+fn close(code: Code) -> ServerFrame {
+    ServerFrame::Close(Box::new(Close {
+        error: code.into(),
+        terminal: true,
+        retry_window_ms: None,
+        resume_ok: false,
+        kick: None,
+    }))
+}
+
 fn send(to: &str, text: &str) -> Command {
     Command::Send { conversation: with(to), content: Content::text(text), client_id: None }
 }
