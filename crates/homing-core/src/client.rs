@@ -28,11 +28,12 @@ pub use account::Account;
 pub use io::*;
 pub use status::Status;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use homing_proto::device::{Device, DeviceInfo};
 use homing_proto::frame::{OutboxAck, SyncPage, Window};
 use homing_proto::id::{AppId, ClientMsgId, ConversationId};
+use homing_proto::limits::RETRY_MS;
 use homing_proto::message::LogEntry;
 use homing_proto::time::{Now, Time};
 use homing_proto::{Code, Error};
@@ -88,6 +89,12 @@ pub struct Client {
     network: Network,
     scene: Scene,
     suspended: Option<Suspended>,
+    /// The account record could not be stored; it is tried again here.
+    unsaved: Option<Time>,
+    /// Refused messages whose rows could not be removed; they are tried again here.
+    unremoved: Vec<(Time, Leave)>,
+    /// Stores whose closing the shell has not confirmed: until then they hold locks (I12).
+    closing: BTreeSet<Generation>,
     last_attempt: u64,
     last_generation: u64,
     last_batch: u64,
@@ -133,9 +140,25 @@ enum Write {
     /// A message is in the outbox.
     Queued(Generation, ConversationId, ClientMsgId),
     /// A message has left the outbox.
-    Left(Generation, ConversationId, ClientMsgId, SendState),
+    Left(Generation, Leave),
     /// Fetched messages are stored.
     Fetched(Generation, CommandId, Vec<homing_proto::message::Message>),
+}
+
+/// A message that leaves the outbox for good.
+#[derive(Clone, Debug)]
+struct Leave {
+    conversation: ConversationId,
+    client_id: ClientMsgId,
+    state: SendState,
+    row: Row,
+}
+
+impl Leave {
+    fn event(self) -> Event {
+        let Self { conversation, client_id, state, .. } = self;
+        Event::SendState { client_id, conversation, state }
+    }
 }
 
 impl Write {
@@ -209,6 +232,9 @@ impl Client {
             network: Network::Up,
             scene: Scene::Foreground,
             suspended: None,
+            unsaved: None,
+            unremoved: Vec::new(),
+            closing: BTreeSet::new(),
             last_attempt: 0,
             last_generation: 0,
             last_batch: 0,
@@ -254,6 +280,8 @@ impl Client {
             self.outbox.next_timeout().filter(|_| self.is_connected()),
             self.session.next_timeout(),
             self.store.next_timeout(),
+            self.unsaved,
+            self.unremoved.iter().map(|(at, _)| *at).min(),
         ]
         .into_iter()
         .flatten()
@@ -323,6 +351,14 @@ impl Client {
         self.session_timeout(turn);
         self.outbox.wake(turn.now.time);
         self.store.wake(turn.now.time);
+        if self.unsaved.is_some_and(|at| turn.now.time >= at) {
+            self.persist_account(turn, Write::Account);
+        }
+        let now = turn.now.time;
+        let due: Vec<_> = self.unremoved.extract_if(.., |(at, _)| now >= *at).collect();
+        for (_, leave) in due {
+            self.leave(turn, leave);
+        }
     }
 
     fn hint(&mut self, turn: &mut Turn<'_>, hint: Hint) {
@@ -354,15 +390,21 @@ impl Client {
             None => {
                 let error = Error::new(Code::SUPERSEDED).with_text("the client was suspended");
                 self.drop_link(turn, &error);
-                self.link = Link::Idle;
-                if self.store.is_closed() {
-                    self.suspended = Some(Suspended::Quiet);
-                    turn.complete(id, Ok(Reply::Done));
-                } else {
-                    self.suspended = Some(Suspended::Closing(vec![id]));
-                    self.close_store(turn, LocalData::Keep, &error);
-                }
+                self.close_store(turn, LocalData::Keep, &error);
+                self.suspended = Some(Suspended::Closing(vec![id]));
+                self.quiet_when_closed(turn);
             }
+        }
+    }
+
+    /// A suspend is over when no store holds a lock any more.
+    fn quiet_when_closed(&mut self, turn: &mut Turn<'_>) {
+        if let Some(Suspended::Closing(calls)) = &mut self.suspended
+            && self.closing.is_empty()
+        {
+            let calls = std::mem::take(calls);
+            self.suspended = Some(Suspended::Quiet);
+            turn.complete_all(calls, &Ok(Reply::Done));
         }
     }
 
@@ -391,9 +433,7 @@ impl Client {
                 });
                 turn.complete_all(calls, &Ok(Reply::Queued(id)));
             }
-            Write::Left(_, conversation, client_id, state) => {
-                turn.event(Event::SendState { client_id, conversation, state });
-            }
+            Write::Left(_, leave) => turn.event(leave.event()),
             Write::Fetched(_, call, messages) => {
                 turn.complete(call, Ok(Reply::Messages(messages)));
             }
@@ -403,6 +443,9 @@ impl Client {
     fn persist_failed(&mut self, turn: &mut Turn<'_>, batch: BatchId, error: Error) {
         self.link_persist_failed(turn, batch, &error);
         let Some(write) = self.writes.remove(&batch) else { return };
+        if write.generation().is_none() {
+            self.unsaved = Some(turn.now.time + RETRY_MS);
+        }
         match write {
             Write::Account => {}
             Write::Calls(calls) => turn.complete_all(calls, &Err(error)),
@@ -418,11 +461,16 @@ impl Client {
                 let calls = self.outbox.save_failed(&conversation, id);
                 turn.complete_all(calls, &Err(error));
             }
-            // The server has it for good; the row left behind is sent again after a restart and
-            // answered from the server's memory of client ids.
-            Write::Left(_, conversation, client_id, state) => {
-                turn.event(Event::SendState { client_id, conversation, state });
-            }
+            Write::Left(_, leave) => match leave.state {
+                // The server will never take it, but a restart would offer it again: the app is
+                // told when that cannot happen any more.
+                SendState::Refused(_) => {
+                    self.unremoved.push((turn.now.time + RETRY_MS, leave));
+                }
+                // The server has it for good; the row left behind is sent again after a restart
+                // and answered from the server's memory of client ids.
+                SendState::Accepted { .. } | SendState::Queued => turn.event(leave.event()),
+            },
             // They were fetched all the same; only the next reader has to fetch them again.
             Write::Fetched(_, call, messages) => {
                 turn.complete(call, Ok(Reply::Messages(messages)));
@@ -433,6 +481,8 @@ impl Client {
     fn persist_account(&mut self, turn: &mut Turn<'_>, write: Write) -> BatchId {
         let batch = self.next_batch();
         turn.put(Output::PersistAccount(batch, Box::new(self.account.clone())));
+        // Whatever could not be stored before is in this record too.
+        self.unsaved = None;
         self.writes.insert(batch, write);
         batch
     }

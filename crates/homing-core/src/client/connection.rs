@@ -220,6 +220,7 @@ impl Client {
         }
         self.link = Link::Idle;
         self.link_ended(turn, error);
+        self.requests.clear();
     }
 
     /// The connection on which the server answered.

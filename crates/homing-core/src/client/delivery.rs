@@ -14,7 +14,7 @@ use super::session::Session;
 use super::status::CredentialStatus;
 use super::sync::Reached;
 use super::{
-    BatchId, Client, CommandId, Event, Output, Pending, Reply, Row, SendState, Turn, Write,
+    BatchId, Client, CommandId, Event, Leave, Output, Pending, Reply, Row, SendState, Turn, Write,
 };
 
 impl Client {
@@ -218,6 +218,14 @@ impl Client {
                     turn.complete(call, Err(error));
                 }
             },
+            Asked::Nobody(credential) => {
+                if let Err(error) = body
+                    && error.code.is_credential()
+                {
+                    self.account.remember_refused(&credential, error.code);
+                    self.persist_account(turn, Write::Account);
+                }
+            }
             Asked::Call(call) => {
                 let reply = body.and_then(|body| match body {
                     Response::Done => Ok(Reply::Done),
@@ -230,16 +238,12 @@ impl Client {
         }
     }
 
-    /// The link is gone: calls end, messages and pages are asked for again on the next one.
+    /// The session is gone from the link, or the link is gone: calls end, messages and pages are
+    /// asked for again on the next one.
     pub(super) fn requests_lost(&mut self, turn: &mut Turn<'_>, error: &Error) {
         self.welcome_page = None;
-        for asked in self.requests.lost() {
-            match asked {
-                Asked::Send(..) | Asked::Page => {}
-                Asked::Call(call) | Asked::History(call) | Asked::Renew(call, ..) => {
-                    turn.complete(call, Err(error.clone()));
-                }
-            }
+        for call in self.requests.abandon() {
+            turn.complete(call, Err(error.clone()));
         }
     }
 
@@ -312,7 +316,8 @@ impl Client {
             Err(error) if !is_for_now(&error) => {
                 if self.outbox.done(&conversation, client_id) {
                     let state = SendState::Refused(error.code);
-                    self.leave(turn, conversation, client_id, state, Row::Refused { client_id });
+                    let row = Row::Refused { client_id };
+                    self.leave(turn, Leave { conversation, client_id, state, row });
                 }
             }
             Ok(_) | Err(_) => {
@@ -333,23 +338,17 @@ impl Client {
     ) {
         if self.outbox.done(&conversation, client_id) {
             let row = Row::Accepted { client_id, seq, time };
-            self.leave(turn, conversation, client_id, SendState::Accepted { seq }, row);
+            let state = SendState::Accepted { seq };
+            self.leave(turn, Leave { conversation, client_id, state, row });
         }
     }
 
     /// A message leaves the outbox for good.
-    fn leave(
-        &mut self,
-        turn: &mut Turn<'_>,
-        conversation: ConversationId,
-        client_id: ClientMsgId,
-        state: SendState,
-        row: Row,
-    ) {
+    pub(super) fn leave(&mut self, turn: &mut Turn<'_>, leave: Leave) {
         let Some(generation) = self.store.open() else { return };
         let batch = self.next_batch();
-        turn.put(Output::PersistRows(batch, generation, vec![row]));
-        self.writes.insert(batch, Write::Left(generation, conversation, client_id, state));
+        turn.put(Output::PersistRows(batch, generation, vec![leave.row.clone()]));
+        self.writes.insert(batch, Write::Left(generation, leave));
     }
 
     fn page_answered(&mut self, turn: &mut Turn<'_>, body: Result<Response, Error>) {

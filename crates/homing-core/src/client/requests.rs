@@ -28,6 +28,8 @@ pub(super) enum Asked {
     History(CommandId),
     /// To change the credential; then the call completes with this reply.
     Renew(CommandId, Credential, Reply),
+    /// To change the credential, by a call that no longer waits.
+    Nobody(Credential),
 }
 
 impl Requests {
@@ -52,8 +54,28 @@ impl Requests {
         self.open.len()
     }
 
-    /// The link is gone: what was open on it.
-    pub(super) fn lost(&mut self) -> Vec<Asked> {
-        std::mem::take(&mut self.open).into_values().map(|(_, asked)| asked).collect()
+    /// Nobody waits for an answer any more: gives the calls that did. A verdict on a credential is
+    /// still worth hearing while the link lasts (S-8.5).
+    pub(super) fn abandon(&mut self) -> Vec<CommandId> {
+        let mut calls = Vec::new();
+        for (id, (at, asked)) in std::mem::take(&mut self.open) {
+            match asked {
+                Asked::Send(..) | Asked::Page => {}
+                Asked::Call(call) | Asked::History(call) => calls.push(call),
+                Asked::Renew(call, credential, _) => {
+                    calls.push(call);
+                    self.open.insert(id, (at, Asked::Nobody(credential)));
+                }
+                Asked::Nobody(credential) => {
+                    self.open.insert(id, (at, Asked::Nobody(credential)));
+                }
+            }
+        }
+        calls
+    }
+
+    /// The link is gone, and with it every answer.
+    pub(super) fn clear(&mut self) {
+        self.open.clear();
     }
 }

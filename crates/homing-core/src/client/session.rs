@@ -399,10 +399,12 @@ impl Client {
         account.credential = CredentialStatus::Needed { why: error.clone() };
         let callers = std::mem::take(&mut account.callers);
         fail_callers(turn, callers, &error);
-        if let Some(credential) = self.account.last.as_mut().and_then(|last| last.credential.take())
-            && error.code.is_credential()
-        {
-            self.account.remember_refused(&credential, error.code);
+        if let Some(last) = &mut self.account.last {
+            if error.code == Code::SESSION_UNKNOWN {
+                last.session = None;
+            } else if let Some(credential) = last.credential.take() {
+                self.account.remember_refused(&credential, error.code);
+            }
         }
         self.drop_link(turn, &error);
         self.persist_account(turn, Write::CredentialRefused(error));

@@ -6,9 +6,7 @@ use homing_proto::time::Time;
 use homing_proto::{Code, Error};
 
 use super::session::Session;
-use super::{
-    Client, Event, Generation, LocalData, Missing, Opened, Output, Reply, Suspended, Turn, Write,
-};
+use super::{Client, Event, Generation, LocalData, Missing, Opened, Output, Turn, Write};
 
 /// The one store that may be open at a time.
 #[derive(Debug, Default)]
@@ -68,10 +66,6 @@ impl Store {
 
     pub(super) const fn is_opening(&self) -> bool {
         matches!(self, Self::Opening { .. })
-    }
-
-    pub(super) const fn is_closed(&self) -> bool {
-        matches!(self, Self::Closed | Self::Absent { .. } | Self::Failed { .. })
     }
 
     /// A store that failed is tried again from here on.
@@ -181,15 +175,8 @@ impl Client {
     }
 
     pub(super) fn store_closed(&mut self, turn: &mut Turn<'_>, generation: Generation) {
-        // Only the last one counts: an earlier store's closing says nothing about a later one.
-        if generation.0 != self.last_generation || self.store.open().is_some() {
-            return;
-        }
-        if let Some(Suspended::Closing(calls)) = &mut self.suspended {
-            let calls = std::mem::take(calls);
-            self.suspended = Some(Suspended::Quiet);
-            turn.complete_all(calls, &Ok(Reply::Done));
-        }
+        self.closing.remove(&generation);
+        self.quiet_when_closed(turn);
     }
 
     pub(super) fn allow_reading(&mut self, turn: &mut Turn<'_>) {
@@ -210,6 +197,7 @@ impl Client {
             Store::Closed | Store::Absent { .. } | Store::Failed { .. } => None,
         };
         self.sync.closed();
+        self.unremoved.clear();
         turn.complete_all(self.outbox.closed(), &Err(error.clone()));
         let gone = std::mem::take(&mut self.writes);
         for (batch, write) in gone {
@@ -222,6 +210,7 @@ impl Client {
             }
         }
         if let Some(generation) = generation {
+            self.closing.insert(generation);
             turn.put(Output::CloseStore(generation, data));
         }
     }

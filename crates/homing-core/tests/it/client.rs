@@ -688,6 +688,53 @@ fn a_verdict_of_a_later_version_is_obeyed_by_its_family() {
     assert!(matches!(desk.client.status().link, LinkStatus::Waiting { .. }));
 }
 
+#[test]
+fn a_verdict_that_a_full_disk_refused_is_stored_when_there_is_room() {
+    let mut desk = Desk::signed_in("alice");
+    desk.disk = Disk::Full;
+    desk.receive(kicked());
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::Kicked(_) }));
+    desk.put(Input::Hint(Hint::NetworkDown));
+    desk.disk = Disk::Quick;
+    desk.out.clear();
+    desk.wait();
+    assert!(matches!(desk.stored_account().last.unwrap().ended, Some(Why::Kicked(_))));
+}
+
+#[test]
+fn a_refused_message_is_told_when_it_cannot_come_back() {
+    let mut desk = Desk::signed_in("alice");
+    desk.call(send("nobody", "hi"));
+    let (id, _) = desk.requests().remove(0);
+    desk.disk = Disk::Full;
+    desk.receive(ServerFrame::Response { id, body: Err(Code::PEER_NOT_FOUND.into()) });
+    let told = |desk: &Desk| {
+        desk.events()
+            .iter()
+            .any(|e| matches!(e, Event::SendState { state: SendState::Refused(_), .. }))
+    };
+    assert!(!told(&desk));
+    desk.disk = Disk::Quick;
+    desk.wait();
+    assert!(told(&desk));
+}
+
+#[test]
+fn suspend_waits_for_every_store_to_be_closed() {
+    let account = Desk::signed_in("alice").client.account().clone();
+    let mut desk = Desk::with(account);
+    desk.stores = Stores::Slow;
+    desk.login("alice");
+    let generation = desk.opening();
+    desk.call(Command::Logout(LocalData::Keep));
+    let call = desk.call(Command::Suspend);
+    assert_eq!(desk.result(call), None);
+    desk.put(Input::StoreOpened(generation, Opened::default()));
+    assert_eq!(desk.result(call), None);
+    desk.put(Input::StoreClosed(generation));
+    assert_eq!(desk.result(call), Some(Ok(Reply::Done)));
+}
+
 fn close(code: Code) -> ServerFrame {
     ServerFrame::Close(Box::new(Close {
         error: code.into(),

@@ -109,6 +109,7 @@ impl Desk {
                     Output::OpenStore { generation, .. } => {
                         inputs.push(Input::StoreOpened(*generation, self.opened.clone()));
                     }
+                    Output::CloseStore(..) if self.stores == Stores::Slow => {}
                     Output::CloseStore(generation, _) => {
                         inputs.push(Input::StoreClosed(*generation));
                     }
