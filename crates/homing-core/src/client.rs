@@ -2,7 +2,7 @@
 //!
 //! Whatever happens goes in through [`Client::handle`], with both clocks as arguments; what is to be
 //! done comes out in order. After every input the machine brings the rest of itself in line with
-//! what is now true ([`Client::advance`]): it dials if a link is wanted, says Hello when all that
+//! what is now true (`Client::advance`): it dials if a link is wanted, says Hello when all that
 //! Hello needs is there, writes what can be written, sends what can be sent. No input handler has
 //! to think of those.
 //!

@@ -7,18 +7,19 @@
 //! Nobody is told of a change before the row is durable (S-7.6).
 
 mod bind;
-
-use std::fmt;
+mod resume;
+mod session;
 
 use homing_proto::code::{Code, Error};
-use homing_proto::device::{Device, DeviceInfo, KickReason, KickRecord};
-use homing_proto::id::{LoginId, SessionId};
+use homing_proto::device::{DeviceInfo, KickReason, KickRecord};
+use homing_proto::id::SessionId;
 use homing_proto::limits;
-use homing_proto::secret::SessionSecret;
 use homing_proto::time::WallTime;
-use sha2::{Digest, Sha256};
 
 pub use bind::{BindAnswer, BindAsk, Bound, Fresh, ResumeAsk, Verdict};
+pub use session::{ConnId, Ended, Place, SecretHash, Session, Suspicion};
+
+use session::since;
 
 /// Everything the registry knows of one user.
 ///
@@ -50,109 +51,6 @@ pub enum Standing {
     },
     /// The account was deleted.
     Deleted,
-}
-
-/// A living session (S-1.5).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Session {
-    /// Its name.
-    pub id: SessionId,
-    /// The device as it was when it logged in. A resume does not change it: the policy was
-    /// asked about this one.
-    pub device: Device,
-    /// What proves the right to resume it.
-    pub secret_hash: SecretHash,
-    /// The epoch of its login. An automatic login mints none and takes the user's current one, so
-    /// it never outranks an explicit login (S-3.2).
-    pub epoch: u64,
-    /// The counter of the last Hello that was taken for it (S-6.6).
-    pub counter: u64,
-    /// When it logged in.
-    pub login_time: WallTime,
-    /// When its credential runs out; `None`: never.
-    pub credential_expires: Option<WallTime>,
-    /// Where it is.
-    pub place: Place,
-    /// The explicit login that made it, as its device names it.
-    pub login_id: Option<LoginId>,
-    /// What speaks for two machines using one device's data (S-7.10).
-    pub suspicion: Suspicion,
-}
-
-/// Where a living session is (S-1.6).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// On this connection.
-    Online(ConnId),
-    /// On none, since then.
-    Detached {
-        /// When its last connection went.
-        since: WallTime,
-    },
-}
-
-/// A connection of one run of one server.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct ConnId {
-    /// The run: every start of the server takes the next one.
-    pub incarnation: u32,
-    /// The connection, never used twice in a run.
-    pub number: u32,
-}
-
-/// What speaks for two machines using one device's data (S-7.10).
-///
-/// An honest device never uses a hello counter twice. Of two copies the one that is behind always
-/// does, and then goes on with a higher one and takes the connection over: a swap.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Suspicion {
-    /// When a counter was used again with the right secret.
-    pub replayed: Option<WallTime>,
-    /// When such a counter was followed by a resume that took over a living connection.
-    pub swapped: Option<WallTime>,
-}
-
-/// A session that ended, kept so that a late resume is told the truth.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ended {
-    /// The session.
-    pub session: SessionId,
-    /// What proves that somebody who asks held it.
-    pub secret_hash: SecretHash,
-    /// The explicit login that made it: an attempt of that login that comes late is told too.
-    pub login_id: Option<LoginId>,
-    /// Who ended it; `None` after a logout, after the device's next login, and once the loser said
-    /// that it knows.
-    pub kick: Option<KickRecord>,
-    /// When.
-    pub at: WallTime,
-}
-
-/// The SHA-256 of a session secret: all the server keeps of it (S-1.5).
-///
-/// Comparison takes the same time wherever two differ; `Debug` shows nothing.
-#[derive(Clone, Copy)]
-pub struct SecretHash(pub [u8; 32]);
-
-impl SecretHash {
-    /// The hash of this secret.
-    pub fn of(secret: &SessionSecret) -> Self {
-        Self(Sha256::digest(secret.expose()).into())
-    }
-}
-
-impl PartialEq for SecretHash {
-    fn eq(&self, other: &Self) -> bool {
-        subtle::ConstantTimeEq::ct_eq(self.0.as_slice(), other.0.as_slice()).into()
-    }
-}
-
-impl Eq for SecretHash {}
-
-impl fmt::Debug for SecretHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretHash(..)")
-    }
 }
 
 /// Somebody who lost a place: where to tell it, if it is there, and what.
@@ -410,39 +308,6 @@ impl UserSessions {
     }
 }
 
-impl Session {
-    /// The connection it is on.
-    pub const fn conn(&self) -> Option<ConnId> {
-        match self.place {
-            Place::Online(conn) => Some(conn),
-            Place::Detached { .. } => None,
-        }
-    }
-
-    /// How long it has been without a connection, in milliseconds; `None` while it has one.
-    pub fn away_ms(&self, now: WallTime) -> Option<u64> {
-        match self.place {
-            Place::Online(_) => None,
-            Place::Detached { since: then } => Some(since(then, now)),
-        }
-    }
-
-    /// Whether it counts as online: on a connection, or off it for less than 60 s (S-1.6).
-    pub fn is_online(&self, now: WallTime) -> bool {
-        self.away_ms(now).is_none_or(|away_ms| away_ms < limits::LINGER_MS)
-    }
-
-    /// As the account's devices see it.
-    pub fn info(&self, now: WallTime) -> DeviceInfo {
-        DeviceInfo {
-            session: self.id,
-            device: self.device.clone(),
-            login_time: self.login_time,
-            online: self.is_online(now),
-        }
-    }
-}
-
 /// The code by which a loser is told why.
 pub const fn kick_code(reason: KickReason) -> Code {
     match reason {
@@ -455,10 +320,6 @@ pub const fn kick_code(reason: KickReason) -> Code {
         | KickReason::Server
         | KickReason::Unknown(_) => Code::KICKED,
     }
-}
-
-const fn since(then: WallTime, now: WallTime) -> u64 {
-    now.0.saturating_sub(then.0)
 }
 
 fn cut(text: &str) -> String {

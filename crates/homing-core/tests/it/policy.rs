@@ -140,6 +140,11 @@ fn a_session_away_for_60_s_goes_before_one_that_logged_in_earlier() {
         "the longest away first"
     );
     assert_eq!(
+        explicit(&policy, &[earliest, away(2, 60_000), held(3, Platform::Web)], newcomer),
+        [id(2)],
+        "60 s are enough"
+    );
+    assert_eq!(
         explicit(&policy, &[earliest, away(2, 59_999), away(3, 59_998)], newcomer),
         [id(1)],
         "less than 60 s counts as being there"

@@ -448,6 +448,33 @@ fn one_machine_on_a_bad_network_is_never_taken_for_two() {
 }
 
 #[test]
+fn one_swap_is_forgiven_and_reconnections_around_it_are_not_taken_for_swaps() {
+    let mut world = World::under(Preset::Triple);
+    let login = world.login(PHONE);
+    let resume = |world: &mut World| {
+        world.pass(1_000);
+        let resumed = world.ask(PHONE).resuming(&login).bound();
+        assert_eq!((resumed.binding, resumed.session), (Binding::Resumed, login.session));
+    };
+    (0..3).for_each(|_| resume(&mut world));
+    let replayed = world.ask(PHONE).resuming(&login).counter(1).refused();
+    assert_eq!(replayed.error.code, Code::HELLO_REPLAYED);
+    (0..10).for_each(|_| resume(&mut world));
+}
+
+#[test]
+fn swaps_more_than_60_s_apart_are_forgiven() {
+    let mut world = World::under(Preset::Triple);
+    let login = world.login(PHONE);
+    for _ in 0..5 {
+        world.pass(limits::DEVICE_SWAP_MS);
+        world.ask(PHONE).resuming(&login).counter(1).refused();
+        let resumed = world.ask(PHONE).resuming(&login).bound();
+        assert_eq!(resumed.binding, Binding::Resumed);
+    }
+}
+
+#[test]
 fn a_secret_hash_shows_nothing() {
     let hash = SecretHash::of(&SessionSecret::new([7; 32]));
     assert_eq!(hash, SecretHash::of(&SessionSecret::new([7; 32])));
