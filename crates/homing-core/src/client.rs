@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use homing_proto::device::{Device, DeviceInfo};
 use homing_proto::frame::{OutboxAck, SyncPage, Window};
 use homing_proto::id::{AppId, ClientMsgId, ConversationId};
-use homing_proto::limits::RETRY_MS;
+use homing_proto::limits::{LOGIN_TIMEOUT_MS, RETRY_MS};
 use homing_proto::message::LogEntry;
 use homing_proto::time::{Now, Time};
 use homing_proto::{Code, Error};
@@ -44,7 +44,7 @@ use self::pacing::Pacing;
 use self::requests::Requests;
 use self::rng::Rng;
 use self::session::Session;
-use self::status::{Cause, CredentialStatus, LinkStatus, SessionStatus, SyncStatus, Why};
+use self::status::{Cause, LinkStatus, SessionStatus, SyncStatus, Why};
 use self::store::Store;
 use self::sync::Sync;
 
@@ -279,6 +279,7 @@ impl Client {
             self.sync.next_timeout(),
             self.outbox.next_timeout().filter(|_| self.is_connected()),
             self.session.next_timeout(),
+            self.requests.next_timeout(),
             self.store.next_timeout(),
             self.unsaved,
             self.unremoved.iter().map(|(at, _)| *at).min(),
@@ -317,7 +318,10 @@ impl Client {
                 self.login_offline(turn, id, &user, credential);
             }
             Command::ResumeLast => self.resume_last(turn, id),
-            Command::Renew(credential) => self.renew(turn, id, credential, Reply::Done),
+            Command::Renew(credential) => {
+                let deadline = turn.now.time + LOGIN_TIMEOUT_MS;
+                self.renew(turn, id, credential, Reply::Done, deadline);
+            }
             Command::Logout(data) => self.logout(turn, id, data),
             Command::Send { conversation, content, client_id } => {
                 self.send(turn, id, conversation, content, client_id);
@@ -500,6 +504,7 @@ impl Client {
         let session = match &self.session {
             // Not announced before it is durable (S-5.2).
             Session::Ending(_) => self.status.session.clone(),
+            Session::SignedIn(account) if !account.is_announced() => self.status.session.clone(),
             Session::SignedOut(why) => SessionStatus::SignedOut { why: why.clone() },
             Session::SigningIn(login) => SessionStatus::SigningIn { user: login.user.clone() },
             Session::SignedIn(account) => SessionStatus::SignedIn {
@@ -530,9 +535,7 @@ impl Client {
         let strives = match &self.session {
             Session::SignedOut(_) | Session::Ending(_) => false,
             Session::SigningIn(_) => true,
-            Session::SignedIn(account) => {
-                !matches!(account.credential, CredentialStatus::Needed { .. })
-            }
+            Session::SignedIn(account) => account.wants_link(),
         };
         if !strives {
             return LinkStatus::Idle;

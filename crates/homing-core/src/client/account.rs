@@ -66,7 +66,13 @@ impl Account {
         self.refused.iter().find(|refused| refused.hash == hash).map(|refused| refused.code)
     }
 
+    /// Never shows this credential again, whoever kept it (S-8.5, I11).
     pub(super) fn remember_refused(&mut self, credential: &Credential, code: Code) {
+        if let Some(last) = &mut self.last
+            && last.credential.as_ref() == Some(credential)
+        {
+            last.credential = None;
+        }
         if self.refusal(credential).is_some() {
             return;
         }

@@ -311,11 +311,7 @@ impl Client {
     fn purpose(&self) -> Option<Purpose> {
         match &self.session {
             Session::SigningIn(_) => Some(Purpose::Session),
-            Session::SignedIn(account)
-                if !matches!(account.credential, CredentialStatus::Needed { .. }) =>
-            {
-                Some(Purpose::Session)
-            }
+            Session::SignedIn(account) if account.wants_link() => Some(Purpose::Session),
             Session::SignedIn(_) | Session::SignedOut(_) => {
                 (!self.account.jobs.is_empty()).then_some(Purpose::Errand)
             }
@@ -513,7 +509,7 @@ impl Client {
                 }
                 if error.code.is_credential() {
                     let credential = login.credential.clone();
-                    self.credential_verdict(&credential, error.code);
+                    self.account.remember_refused(&credential, error.code);
                 }
                 self.end(turn, why(&error, kick.as_ref()), error);
             }
@@ -568,7 +564,7 @@ impl Client {
             code if code.is_credential() => match &self.session {
                 Session::SigningIn(login) => {
                     let credential = login.credential.clone();
-                    self.credential_verdict(&credential, code);
+                    self.account.remember_refused(&credential, code);
                     self.end(turn, Why::LoginFailed(error.clone()), error);
                 }
                 _ => self.credential_refused(turn, error),
@@ -578,16 +574,6 @@ impl Client {
                 self.end(turn, why(&error, kick.as_ref()), error);
             }
             _ => self.lost(turn, error, window_ms),
-        }
-    }
-
-    /// A credential that was refused is not shown again, whoever kept it (S-8.5, I11).
-    fn credential_verdict(&mut self, credential: &homing_proto::frame::Credential, code: Code) {
-        self.account.remember_refused(credential, code);
-        if let Some(last) = &mut self.account.last
-            && last.credential.as_ref() == Some(credential)
-        {
-            last.credential = None;
         }
     }
 

@@ -1,7 +1,9 @@
 //! Messages out and in: outbox, pushes, pages, and the app's questions to the server (D-3, D-4).
 
 use homing_proto::device::DeviceInfo;
-use homing_proto::frame::{ClientFrame, OutboxAck, Request, Response, SyncPage};
+use homing_proto::frame::{
+    ClientFrame, Credential, OutboxAck, Request, Response, SyncBody, SyncPage,
+};
 use homing_proto::id::{ClientMsgId, ConversationId, SessionId, UserId};
 use homing_proto::limits::{CONTENT_BYTES, HISTORY_PAGE, IN_FLIGHT, PRESENCE_USERS, RETRY_MS};
 use homing_proto::message::{Content, LogEntry};
@@ -42,6 +44,13 @@ impl Client {
                 turn.complete(call, Ok(Reply::Queued(client_id)));
             }
             return;
+        }
+        match self.leaving(client_id) {
+            Some(SendState::Refused(code)) => return turn.complete(call, Err(code.into())),
+            Some(SendState::Accepted { .. } | SendState::Queued) => {
+                return turn.complete(call, Ok(Reply::Queued(client_id)));
+            }
+            None => {}
         }
         if self.outbox.is_full() {
             return turn.complete(call, Err(Code::OUTBOX_FULL.into()));
@@ -195,36 +204,13 @@ impl Client {
             }
             Asked::Page => self.page_answered(turn, body),
             Asked::History(call) => self.history_answered(turn, call, body),
-            Asked::Renew(call, credential, reply) => match body {
-                Ok(Response::Renewed { credential_expires_in_ms }) => {
-                    if let Session::SignedIn(account) = &mut self.session {
-                        account.credential = CredentialStatus::Valid;
-                    }
-                    if let Some(last) = &mut self.account.last {
-                        last.credential = Some(credential);
-                        let server_now = last.server_now(turn.now.wall);
-                        last.credential_expires = credential_expires_in_ms
-                            .map(|ms| WallTime(server_now.0.saturating_add(ms)));
-                    }
-                    self.persist_account(turn, Write::Account);
-                    turn.complete(call, Ok(reply));
-                }
-                Ok(_) => turn.complete(call, Err(strange_answer())),
-                Err(error) => {
-                    if error.code.is_credential() {
-                        self.account.remember_refused(&credential, error.code);
-                        self.persist_account(turn, Write::Account);
-                    }
-                    turn.complete(call, Err(error));
-                }
-            },
+            Asked::Renew { call, credential, reply, .. } => {
+                let result = self.renewal_answered(turn, credential, body).map(|()| reply);
+                turn.complete(call, result);
+            }
             Asked::Nobody(credential) => {
-                if let Err(error) = body
-                    && error.code.is_credential()
-                {
-                    self.account.remember_refused(&credential, error.code);
-                    self.persist_account(turn, Write::Account);
-                }
+                // Nobody waits; the verdict counts all the same.
+                let _ = self.renewal_answered(turn, credential, body);
             }
             Asked::Call(call) => {
                 let reply = body.and_then(|body| match body {
@@ -245,6 +231,37 @@ impl Client {
         for call in self.requests.abandon() {
             turn.complete(call, Err(error.clone()));
         }
+    }
+
+    /// The server's verdict on a new credential (S-8.4).
+    fn renewal_answered(
+        &mut self,
+        turn: &mut Turn<'_>,
+        credential: Credential,
+        body: Result<Response, Error>,
+    ) -> Result<(), Error> {
+        let expires_in_ms = match body {
+            Ok(Response::Renewed { credential_expires_in_ms }) => credential_expires_in_ms,
+            Ok(_) => return Err(strange_answer()),
+            Err(error) => {
+                if error.code.is_credential() {
+                    self.account.remember_refused(&credential, error.code);
+                    self.persist_account(turn, Write::Account);
+                }
+                return Err(error);
+            }
+        };
+        if let (Session::SignedIn(account), Some(last)) =
+            (&mut self.session, &mut self.account.last)
+        {
+            account.credential = CredentialStatus::Valid;
+            let server_now = last.server_now(turn.now.wall);
+            last.credential = Some(credential);
+            last.credential_expires =
+                expires_in_ms.map(|ms| WallTime(server_now.0.saturating_add(ms)));
+            self.persist_account(turn, Write::Account);
+        }
+        Ok(())
     }
 
     fn ask_for_call(&mut self, turn: &mut Turn<'_>, call: CommandId, body: Request) {
@@ -343,6 +360,16 @@ impl Client {
         }
     }
 
+    /// What became of a message that is leaving the outbox.
+    fn leaving(&self, id: ClientMsgId) -> Option<SendState> {
+        let written = self.writes.values().filter_map(|write| match write {
+            Write::Left(_, leave) => Some(leave),
+            _ => None,
+        });
+        let waiting = self.unremoved.iter().map(|(_, leave)| leave);
+        written.chain(waiting).find(|leave| leave.client_id == id).map(|leave| leave.state)
+    }
+
     /// A message leaves the outbox for good.
     pub(super) fn leave(&mut self, turn: &mut Turn<'_>, leave: Leave) {
         let Some(generation) = self.store.open() else { return };
@@ -357,7 +384,7 @@ impl Client {
                 let behind = page.head;
                 let empty = matches!(
                     &page.body,
-                    homing_proto::frame::SyncBody::Entries { entries, .. } if entries.is_empty()
+                    SyncBody::Entries { entries, .. } if entries.is_empty()
                 );
                 let stored = self.sync.cursor().map_or(0, |cursor| cursor.offset);
                 if empty && behind > stored {

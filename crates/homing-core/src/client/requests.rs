@@ -27,7 +27,16 @@ pub(super) enum Asked {
     /// For older messages, which are stored before the call completes.
     History(CommandId),
     /// To change the credential; then the call completes with this reply.
-    Renew(CommandId, Credential, Reply),
+    Renew {
+        /// Who waits.
+        call: CommandId,
+        /// What was shown.
+        credential: Credential,
+        /// What the call completes with.
+        reply: Reply,
+        /// The call is told `timeout` here; the answer counts all the same.
+        deadline: Time,
+    },
     /// To change the credential, by a call that no longer waits.
     Nobody(Credential),
 }
@@ -62,7 +71,7 @@ impl Requests {
             match asked {
                 Asked::Send(..) | Asked::Page => {}
                 Asked::Call(call) | Asked::History(call) => calls.push(call),
-                Asked::Renew(call, credential, _) => {
+                Asked::Renew { call, credential, .. } => {
                     calls.push(call);
                     self.open.insert(id, (at, Asked::Nobody(credential)));
                 }
@@ -72,6 +81,33 @@ impl Requests {
             }
         }
         calls
+    }
+
+    /// The calls whose time is over.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<CommandId> {
+        let mut calls = Vec::new();
+        for (_, asked) in self.open.values_mut() {
+            if let Asked::Renew { call, credential, deadline, .. } = asked
+                && now >= *deadline
+            {
+                calls.push(*call);
+                *asked = Asked::Nobody(credential.clone());
+            }
+        }
+        calls
+    }
+
+    /// When the first call's time is over.
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        let deadlines = self.open.values().filter_map(|(_, asked)| match asked {
+            Asked::Renew { deadline, .. } => Some(*deadline),
+            Asked::Send(..)
+            | Asked::Page
+            | Asked::Call(_)
+            | Asked::History(_)
+            | Asked::Nobody(_) => None,
+        });
+        deadlines.min()
     }
 
     /// The link is gone, and with it every answer.

@@ -76,6 +76,20 @@ pub(super) struct SignedIn {
     pub(super) credential: CredentialStatus,
     callers: Vec<Caller>,
     registered: bool,
+    opening: Opening,
+}
+
+/// Whether somebody who signs in from the device's own data has it yet (S-4.1).
+#[derive(Debug)]
+enum Opening {
+    /// The store is being opened. It is not announced before: should even a fresh store fail to
+    /// open, the state is again what it was.
+    Awaited {
+        /// What it was.
+        before: Why,
+    },
+    /// It was opened, or the server vouches.
+    Done,
 }
 
 /// See [`Session::Ending`].
@@ -106,6 +120,18 @@ impl Session {
             Self::SignedIn(_) => true,
             Self::SignedOut(_) | Self::Ending(_) => false,
         }
+    }
+}
+
+impl SignedIn {
+    /// Its data was opened or the server vouched: it may be shown, and it wants a link.
+    pub(super) const fn is_announced(&self) -> bool {
+        matches!(self.opening, Opening::Done)
+    }
+
+    /// It may say Hello.
+    pub(super) const fn wants_link(&self) -> bool {
+        self.is_announced() && !matches!(self.credential, CredentialStatus::Needed { .. })
     }
 }
 
@@ -265,6 +291,7 @@ impl Client {
         id: CommandId,
         credential: Credential,
         reply: Reply,
+        deadline: Time,
     ) {
         if credential.token.expose().len() > TOKEN_BYTES {
             return turn.complete(id, Err(Code::CREDENTIAL_MALFORMED.into()));
@@ -277,7 +304,7 @@ impl Client {
             return turn.complete(id, Err(Code::NOT_LOGGED_IN.into()));
         };
         if connected {
-            let asked = Asked::Renew(id, credential.clone(), reply);
+            let asked = Asked::Renew { call: id, credential: credential.clone(), reply, deadline };
             return self.ask(turn, asked, homing_proto::frame::Request::Renew(credential));
         }
         account.credential = CredentialStatus::Valid;
@@ -402,12 +429,19 @@ impl Client {
         if let Some(last) = &mut self.account.last {
             if error.code == Code::SESSION_UNKNOWN {
                 last.session = None;
-            } else if let Some(credential) = last.credential.take() {
+            } else if let Some(credential) = last.credential.clone() {
                 self.account.remember_refused(&credential, error.code);
             }
         }
         self.drop_link(turn, &error);
         self.persist_account(turn, Write::CredentialRefused(error));
+    }
+
+    /// The account's store is open.
+    pub(super) fn session_with_store(&mut self) {
+        if let Session::SignedIn(account) = &mut self.session {
+            account.opening = Opening::Done;
+        }
     }
 
     /// Everything the session waited for is durable: it is verified.
@@ -420,6 +454,7 @@ impl Client {
                     credential: CredentialStatus::Valid,
                     callers: std::mem::take(&mut login.callers),
                     registered: login.granted.is_some_and(|granted| granted.registered),
+                    opening: Opening::Done,
                 });
             }
             Session::SignedIn(account) => {
@@ -456,6 +491,7 @@ impl Client {
     pub(super) fn session_timeout(&mut self, turn: &mut Turn<'_>) {
         let now = turn.now.time;
         let timeout = Error::new(Code::TIMEOUT).with_text("the server did not answer in time");
+        turn.complete_all(self.requests.expire(now), &Err(timeout.clone()));
         let callers = match &mut self.session {
             Session::SigningIn(login) if now >= login.deadline => {
                 let error = login.last_error.clone().unwrap_or(timeout);
@@ -475,13 +511,12 @@ impl Client {
             Session::SigningIn(login) if login.granted.is_some() && login.store_tries > 0 => {
                 self.login_failed(turn, &error);
             }
-            Session::SignedIn(account) if account.trust == Trust::Local => {
-                let callers = std::mem::take(&mut account.callers);
-                if !callers.is_empty() {
-                    fail_callers(turn, callers, &error);
-                    self.session = Session::SignedOut(Why::LoginFailed(error.clone()));
-                    self.drop_link(turn, &error);
-                }
+            Session::SignedIn(SignedIn {
+                opening: Opening::Awaited { before }, callers, ..
+            }) => {
+                let (before, callers) = (before.clone(), std::mem::take(callers));
+                self.session = Session::SignedOut(before);
+                fail_callers(turn, callers, &error);
             }
             Session::SigningIn(_)
             | Session::SignedIn(_)
@@ -530,7 +565,7 @@ impl Client {
             self.hurry(turn);
             return;
         }
-        self.renew(turn, caller.id, credential, reply);
+        self.renew(turn, caller.id, credential, reply, caller.deadline);
     }
 
     /// The credential was not refused before, and there were not too many logins (S-3.5, S-8.5).
@@ -612,8 +647,17 @@ impl Client {
             let error = Code::SUPERSEDED.into();
             self.close_store(turn, LocalData::Keep, &error);
         }
+        let before = match &self.session {
+            Session::SignedOut(why) => why.clone(),
+            Session::SigningIn(_) | Session::SignedIn(_) | Session::Ending(_) => Why::Never,
+        };
+        let opening = match self.store.open() {
+            Some(_) => Opening::Done,
+            None => Opening::Awaited { before },
+        };
         self.session = Session::SignedIn(SignedIn {
             user,
+            opening,
             trust: Trust::Local,
             credential: CredentialStatus::Valid,
             callers: vec![Caller::local(id, turn.now.time)],

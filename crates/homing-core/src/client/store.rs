@@ -152,6 +152,7 @@ impl Client {
         if let Some(error) = opened.reset {
             turn.event(Event::StoreReset(error));
         }
+        self.session_with_store();
         if self.session.may_read() {
             self.allow_reading(turn);
         }
