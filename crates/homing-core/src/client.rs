@@ -91,7 +91,7 @@ pub struct Client {
     suspended: Option<Suspended>,
     /// The account record could not be stored; it is tried again here.
     unsaved: Option<Time>,
-    /// Refused messages whose rows could not be removed; they are tried again here.
+    /// Messages whose rows could not be taken out of the outbox; it is tried again here.
     unremoved: Vec<(Time, Leave)>,
     /// Stores whose closing the shell has not confirmed: until then they hold locks (I12).
     closing: BTreeSet<Generation>,
@@ -152,12 +152,20 @@ struct Leave {
     client_id: ClientMsgId,
     state: SendState,
     row: Row,
+    /// The app knows.
+    told: bool,
 }
 
 impl Leave {
-    fn event(self) -> Event {
-        let Self { conversation, client_id, state, .. } = self;
-        Event::SendState { client_id, conversation, state }
+    /// What the app is told, once.
+    fn tell(&mut self, turn: &mut Turn<'_>) {
+        if !std::mem::replace(&mut self.told, true) {
+            turn.event(Event::SendState {
+                client_id: self.client_id,
+                conversation: self.conversation.clone(),
+                state: self.state,
+            });
+        }
     }
 }
 
@@ -437,7 +445,12 @@ impl Client {
                 });
                 turn.complete_all(calls, &Ok(Reply::Queued(id)));
             }
-            Write::Left(_, leave) => turn.event(leave.event()),
+            Write::Left(_, mut leave) => {
+                if matches!(leave.state, SendState::Refused(_)) {
+                    self.outbox.done(&leave.conversation, leave.client_id);
+                }
+                leave.tell(turn);
+            }
             Write::Fetched(_, call, messages) => {
                 turn.complete(call, Ok(Reply::Messages(messages)));
             }
@@ -465,16 +478,14 @@ impl Client {
                 let calls = self.outbox.save_failed(&conversation, id);
                 turn.complete_all(calls, &Err(error));
             }
-            Write::Left(_, leave) => match leave.state {
-                // The server will never take it, but a restart would offer it again: the app is
-                // told when that cannot happen any more.
-                SendState::Refused(_) => {
-                    self.unremoved.push((turn.now.time + RETRY_MS, leave));
+            Write::Left(_, mut leave) => {
+                // The server has an accepted message for good. A refused one would be offered again
+                // after a restart: the app is told when that cannot happen any more.
+                if matches!(leave.state, SendState::Accepted { .. }) {
+                    leave.tell(turn);
                 }
-                // The server has it for good; the row left behind is sent again after a restart
-                // and answered from the server's memory of client ids.
-                SendState::Accepted { .. } | SendState::Queued => turn.event(leave.event()),
-            },
+                self.unremoved.push((turn.now.time + RETRY_MS, leave));
+            }
             // They were fetched all the same; only the next reader has to fetch them again.
             Write::Fetched(_, call, messages) => {
                 turn.complete(call, Ok(Reply::Messages(messages)));

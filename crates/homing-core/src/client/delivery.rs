@@ -40,17 +40,13 @@ impl Client {
         };
         let client_id = client_id.unwrap_or_else(|| ClientMsgId(self.rng.uuid()));
         if self.outbox.holds(&conversation, client_id) {
-            if self.outbox.join(&conversation, client_id, call) {
-                turn.complete(call, Ok(Reply::Queued(client_id)));
+            if let Some(answer) = self.outbox.join(&conversation, client_id, call) {
+                turn.complete(call, answer.map(|()| Reply::Queued(client_id)));
             }
             return;
         }
-        match self.leaving(client_id) {
-            Some(SendState::Refused(code)) => return turn.complete(call, Err(code.into())),
-            Some(SendState::Accepted { .. } | SendState::Queued) => {
-                return turn.complete(call, Ok(Reply::Queued(client_id)));
-            }
-            None => {}
+        if self.is_leaving(client_id) {
+            return turn.complete(call, Ok(Reply::Queued(client_id)));
         }
         if self.outbox.is_full() {
             return turn.complete(call, Err(Code::OUTBOX_FULL.into()));
@@ -304,6 +300,8 @@ impl Client {
             LogEntry::Message { message, .. } => {
                 // The message's row took the place of the one in the outbox, in one transaction.
                 if self.outbox.done(&message.conversation, message.client_id) {
+                    // What the server still answers to its sending is old news.
+                    self.requests.forget_send(message.client_id);
                     turn.event(Event::SendState {
                         client_id: message.client_id,
                         conversation: message.conversation.clone(),
@@ -331,10 +329,10 @@ impl Client {
                 self.accepted(turn, conversation, client_id, seq, time);
             }
             Err(error) if !is_for_now(&error) => {
-                if self.outbox.done(&conversation, client_id) {
+                if self.outbox.refused(&conversation, client_id, error.code) {
                     let state = SendState::Refused(error.code);
                     let row = Row::Refused { client_id };
-                    self.leave(turn, Leave { conversation, client_id, state, row });
+                    self.leave(turn, Leave { conversation, client_id, state, row, told: false });
                 }
             }
             Ok(_) | Err(_) => {
@@ -356,18 +354,18 @@ impl Client {
         if self.outbox.done(&conversation, client_id) {
             let row = Row::Accepted { client_id, seq, time };
             let state = SendState::Accepted { seq };
-            self.leave(turn, Leave { conversation, client_id, state, row });
+            self.leave(turn, Leave { conversation, client_id, state, row, told: false });
         }
     }
 
-    /// What became of a message that is leaving the outbox.
-    fn leaving(&self, id: ClientMsgId) -> Option<SendState> {
-        let written = self.writes.values().filter_map(|write| match write {
+    /// The server took the message, and its row is on its way out of the outbox.
+    fn is_leaving(&self, id: ClientMsgId) -> bool {
+        let writing = self.writes.values().filter_map(|write| match write {
             Write::Left(_, leave) => Some(leave),
             _ => None,
         });
         let waiting = self.unremoved.iter().map(|(_, leave)| leave);
-        written.chain(waiting).find(|leave| leave.client_id == id).map(|leave| leave.state)
+        writing.chain(waiting).any(|leave| leave.client_id == id)
     }
 
     /// A message leaves the outbox for good.

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use homing_proto::id::{ClientMsgId, ConversationId};
 use homing_proto::limits::{IN_FLIGHT, OUTBOX};
 use homing_proto::time::Time;
+use homing_proto::{Code, Error};
 
 use super::io::{CommandId, Pending};
 
@@ -38,6 +39,15 @@ enum ItemState {
     Queued,
     /// Sent on the present link.
     Sending,
+    /// The server will never take it. It keeps its place until its row is gone: after a crash it
+    /// would be offered again, and must not then stand behind one that came after it.
+    Refused(Code),
+}
+
+impl Item {
+    const fn is_durable(&self) -> bool {
+        !matches!(self.state, ItemState::Saving(_))
+    }
 }
 
 impl Outbox {
@@ -60,24 +70,22 @@ impl Outbox {
             .is_some_and(|queue| queue.iter().any(|item| item.pending.client_id == id))
     }
 
-    /// The call waits for a message that is being made durable. Tells whether it was durable
-    /// already.
+    /// The call wants a message that is here already: gives its answer, or lets it wait until the
+    /// message is durable.
     pub(super) fn join(
         &mut self,
         conversation: &ConversationId,
         id: ClientMsgId,
         command: CommandId,
-    ) -> bool {
-        let item = self
-            .queues
-            .get_mut(conversation)
-            .and_then(|queue| queue.iter_mut().find(|item| item.pending.client_id == id));
+    ) -> Option<Result<(), Error>> {
+        let item = self.item(conversation, id);
         match item {
             Some(Item { state: ItemState::Saving(commands), .. }) => {
                 commands.push(command);
-                false
+                None
             }
-            _ => true,
+            Some(Item { state: ItemState::Refused(code), .. }) => Some(Err((*code).into())),
+            Some(Item { state: ItemState::Queued | ItemState::Sending, .. }) | None => Some(Ok(())),
         }
     }
 
@@ -93,10 +101,7 @@ impl Outbox {
         id: ClientMsgId,
     ) -> Vec<CommandId> {
         let mut waited = Vec::new();
-        let item = self
-            .queues
-            .get_mut(conversation)
-            .and_then(|queue| queue.iter_mut().find(|item| item.pending.client_id == id));
+        let item = self.item(conversation, id);
         if let Some(item) = item
             && let ItemState::Saving(commands) = &mut item.state
         {
@@ -131,9 +136,29 @@ impl Outbox {
         Some(item.pending.clone())
     }
 
-    /// The server took it or never will: it leaves. Tells whether it was there.
+    /// The server took it, or its refusal is durable: it leaves. Tells whether it was there.
+    ///
+    /// One that is still being made durable stays: its row comes after all this, and the server knows
+    /// it by its name.
     pub(super) fn done(&mut self, conversation: &ConversationId, id: ClientMsgId) -> bool {
-        self.take(conversation, id).is_some()
+        let settled = self.item(conversation, id).is_some_and(|item| item.is_durable());
+        settled && self.take(conversation, id).is_some()
+    }
+
+    /// The server will never take it. Tells whether it was sent.
+    pub(super) fn refused(
+        &mut self,
+        conversation: &ConversationId,
+        id: ClientMsgId,
+        code: Code,
+    ) -> bool {
+        let Some(item) = self.item(conversation, id) else { return false };
+        if item.state != ItemState::Sending {
+            return false;
+        }
+        item.state = ItemState::Refused(code);
+        self.in_flight -= 1;
+        true
     }
 
     /// The server did not take it for now.
@@ -189,7 +214,7 @@ impl Outbox {
         self.queues
             .values()
             .filter_map(VecDeque::front)
-            .filter(|item| !matches!(item.state, ItemState::Saving(_)))
+            .filter(|item| matches!(item.state, ItemState::Queued | ItemState::Sending))
             .map(|item| item.pending.client_id)
             .take(IN_FLIGHT)
             .collect()
@@ -209,9 +234,14 @@ impl Outbox {
         items
             .flat_map(|item| match item.state {
                 ItemState::Saving(commands) => commands,
-                ItemState::Queued | ItemState::Sending => Vec::new(),
+                ItemState::Queued | ItemState::Sending | ItemState::Refused(_) => Vec::new(),
             })
             .collect()
+    }
+
+    fn item(&mut self, conversation: &ConversationId, id: ClientMsgId) -> Option<&mut Item> {
+        let queue = self.queues.get_mut(conversation)?;
+        queue.iter_mut().find(|item| item.pending.client_id == id)
     }
 
     fn push(&mut self, pending: Pending, state: ItemState) {

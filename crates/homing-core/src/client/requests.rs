@@ -54,6 +54,11 @@ impl Requests {
         self.open.remove(&id).map(|(_, asked)| asked)
     }
 
+    /// The message has its place; an answer to its sending says nothing new.
+    pub(super) fn forget_send(&mut self, id: ClientMsgId) {
+        self.open.retain(|_, (_, asked)| !matches!(asked, Asked::Send(_, sent) if *sent == id));
+    }
+
     /// When the oldest open question was asked.
     pub(super) fn oldest(&self) -> Option<Time> {
         self.open.values().map(|(at, _)| *at).min()
