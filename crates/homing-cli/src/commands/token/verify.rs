@@ -1,0 +1,129 @@
+//! `homing token verify`: one verdict, or one a line.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read};
+
+use clap::Args;
+use homing_proto::Error;
+use homing_proto::id::{AppId, UserId};
+use homing_proto::secret::Token;
+use homing_token::batch::{Request, error_to_json, verify_lines};
+use homing_token::{Claims, Key};
+
+use super::judged_at;
+use super::progress::Metered;
+use crate::cli::{Done, Outcome};
+use crate::failure::Failure;
+
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The form that it must have: usersig.
+    #[arg(long, value_name = "FORMAT", required_unless_present = "batch")]
+    format: Option<String>,
+    /// The app it must be for.
+    #[arg(long, value_name = "N", required_unless_present = "batch")]
+    app_id: Option<u32>,
+    /// The app's secret key. In the environment it does not show in the list of processes.
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "HOMING_KEY",
+        hide_env_values = true,
+        required_unless_present = "batch"
+    )]
+    key: Option<String>,
+    /// The user it must be for.
+    #[arg(long, value_name = "USER", required_unless_present = "batch")]
+    user: Option<String>,
+    /// The time to judge by, in seconds since 1970, instead of the clock's.
+    #[arg(long, value_name = "UNIX")]
+    now: Option<u64>,
+    /// Take the form of token04 that has no integrity check; other formats do not use it.
+    #[arg(long)]
+    allow_cbc: bool,
+    /// Judge each line of this JSON-lines file, or of stdin when it is `-`. Lines have the fields
+    /// format, app_id, key, user, token, and optionally now, app_key, allow_cbc.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "app_id", "user", "token"])]
+    batch: Option<String>,
+    /// The credential.
+    #[arg(value_name = "TOKEN", allow_hyphen_values = true, required_unless_present = "batch")]
+    token: Option<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    if let Some(file) = &arguments.batch {
+        return judge_file(file, arguments);
+    }
+    Ok(match judge(arguments) {
+        Ok(claims) => {
+            println!("{}", claims.to_json());
+            Done::Well
+        }
+        Err(error) => {
+            println!("{}", error_to_json(&error));
+            Done::Refused
+        }
+    })
+}
+
+fn judge(arguments: &Arguments) -> Result<Claims, Error> {
+    let given = |text: &Option<String>| text.clone().expect("clap requires it without --batch");
+    Request {
+        format: given(&arguments.format).parse()?,
+        app: AppId::new(arguments.app_id.expect("clap requires it without --batch"))?,
+        user: UserId::parse(&given(&arguments.user))?,
+        keys: vec![Key::new(given(&arguments.key))?],
+        now: judged_at(arguments.now),
+        token: Token::new(given(&arguments.token)),
+    }
+    .verify()
+}
+
+/// Verdicts are the output; that some are refusals is no failure of the work.
+fn judge_file(file: &str, arguments: &Arguments) -> Outcome {
+    let (input, bytes): (Box<dyn Read>, _) = if file == "-" {
+        (Box::new(io::stdin().lock()), None)
+    } else {
+        let opened = File::open(file).map_err(|error| {
+            Failure::new(
+                format!("cannot open the batch file {file}"),
+                error,
+                "check the path; `-` reads from stdin",
+            )
+        })?;
+        let bytes = opened.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
+        (Box::new(opened), bytes)
+    };
+    let mut input = BufReader::with_capacity(BUFFER, Metered::new(input, bytes));
+    let output = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    match verify_lines(&mut input, output, judged_at(arguments.now)) {
+        Ok(tally) => {
+            input.into_inner().finish(&format!("{} good, {} refused", tally.good, tally.refused));
+            Ok(Done::Well)
+        }
+        // Whoever read the verdicts has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Done::Refused),
+        Err(error) => Err(Failure::new(
+            "cannot judge the whole batch",
+            error,
+            "the verdicts printed so far hold; check the file and the disk",
+        )),
+    }
+}
+
+/// Whole system calls for many lines.
+const BUFFER: usize = 64 * 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  homing token verify --format usersig --app-id 1 --key KEY --user alice TOKEN
+      {\"format\":\"usersig\",\"app_id\":1,\"user\":\"alice\",\"issued_at\":…,\"expires_at\":…}
+  homing token verify --batch tokens.jsonl > verdicts.jsonl
+  generate | homing token verify --batch -
+
+A line of a batch: {\"format\":\"usersig\",\"app_id\":1,\"key\":\"KEY\",\"user\":\"alice\",\"token\":\"TOKEN\"}
+Its verdict:       {\"ok\":true,\"claims\":{…}} or {\"ok\":false,\"error\":{\"code\":…,\"name\":…,\"text\":…}}
+
+Exit codes: 0 the credential is good, or every line of the batch has its verdict; 1 the credential
+is not good and {\"error\":{…}} says why, or the file could not be read; 2 the arguments are wrong.";

@@ -1,0 +1,58 @@
+//! `homing app`.
+
+use serde_json::Value;
+
+use crate::program::{Server, assert_failed, homing, run, stdout};
+
+#[test]
+fn an_app_is_created_listed_shown_and_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let created = server.app(["create", "--name", "shop", "--policy", "dual", "--json"]);
+    assert_eq!(created.status.code(), Some(0), "{created:?}");
+    let app: Value = serde_json::from_slice(&created.stdout).unwrap();
+    let id = app["id"].as_u64().unwrap().to_string();
+    assert!(app["key"].as_str().unwrap().len() >= 32, "the answer shows the key: {app}");
+
+    let list = stdout(&server.app(["list"]));
+    assert!(list.lines().next().unwrap().starts_with("ID"), "{list}");
+    assert!(list.contains("demo") && list.contains("shop") && list.contains("dual"), "{list}");
+
+    let changed = server.app(["set", &id, "policy=single", "auto_register=false", "name=The shop"]);
+    assert_eq!(changed.status.code(), Some(0), "{changed:?}");
+    let shown = server.app(["show", &id, "--json"]);
+    let app: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(app["name"], "The shop");
+    assert_eq!(app["policy"]["preset"], "single");
+    assert_eq!(app["auto_register"], false);
+    assert!(app.get("key").is_none(), "only the creation shows the key");
+}
+
+#[test]
+fn what_the_server_refuses_is_told_in_its_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    assert_failed(&server.app(["show", "77"]), "unknown_app");
+    assert_failed(&server.app(["set", "1", "policy=nonsense"]), "nim-desktop-mobile");
+    assert_failed(&server.app(["set", "1", "colour=red"]), "colour");
+}
+
+#[test]
+fn a_missing_or_wrong_admin_token_is_told_with_the_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    assert_failed(&run(["app", "list", "--url", server.url()]), "there is no admin token");
+    let data = folder.path().to_str().unwrap();
+    let found = run(["app", "list", "--url", server.url(), "--data", data]);
+    assert_eq!(found.status.code(), Some(0), "{found:?}");
+    let wrong = run(["app", "list", "--url", server.url(), "--admin-token", "wrong"]);
+    assert_failed(&wrong, "admin.token");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told() {
+    let mut command = homing(["app", "list", "--admin-token", "x"]);
+    let output = command.env("HOMING_URL", "http://127.0.0.1:1").output().unwrap();
+    assert_failed(&output, "http://127.0.0.1:1 cannot be reached");
+    assert_failed(&run(["app", "list", "--admin-token", "x", "--url", "here"]), "here");
+}

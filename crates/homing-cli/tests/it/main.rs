@@ -1,0 +1,13 @@
+//! The real program, run as people and scripts run it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod app;
+mod chat;
+mod demo;
+mod doctor;
+mod drive;
+mod help;
+mod program;
+mod serve;
+mod story;
+mod token;

@@ -1,0 +1,182 @@
+//! `/v1/apps`: create, list, show and change apps (V-3).
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use homing_core::policy::{CustomRule, Mix, Policy, Preset};
+use homing_proto::Error;
+use homing_proto::code::Code;
+use homing_proto::device::Platform;
+use homing_proto::id::AppId;
+use homing_token::{Format, Key};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use super::{Admin, Api};
+use crate::apps::{App, AppChange, NewApp, Registration};
+
+/// `GET /v1/apps`.
+pub(super) async fn list(_: Admin, State(api): State<Api>) -> Json<Value> {
+    let apps: Vec<_> = api.gateway.store.apps().values().map(|app| view(app)).collect();
+    Json(json!({ "apps": apps }))
+}
+
+/// `GET /v1/apps/{id}`.
+pub(super) async fn show(
+    _: Admin,
+    State(api): State<Api>,
+    id: Result<Path<u32>, PathRejection>,
+) -> Result<Json<Value>, Problem> {
+    let app = api.gateway.store.app(app_id(id)?).ok_or(Code::UNKNOWN_APP)?;
+    Ok(Json(view(&app)))
+}
+
+/// What `POST /v1/apps` takes. Only the name is needed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Creation {
+    name: String,
+    id: Option<u32>,
+    /// A preset's name (S-7.1).
+    policy: Option<String>,
+    auto_register: Option<bool>,
+}
+
+/// `POST /v1/apps`: the one answer that shows a key.
+pub(super) async fn create(
+    _: Admin,
+    State(api): State<Api>,
+    body: Result<Json<Creation>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let Json(creation) = body?;
+    let mut new = NewApp::named(creation.name);
+    new.id = creation.id.map(AppId::new).transpose()?;
+    if let Some(name) = creation.policy {
+        new.policy = policy(&name)?;
+    }
+    new.registration = registration(creation.auto_register.unwrap_or(true));
+    let app = api.gateway.store.create_app(new).await?;
+    let mut body = view(&app);
+    let key = app.keys.first().map(|key| String::from_utf8_lossy(key.key.expose()).into_owned());
+    body["key"] = key.into();
+    Ok((StatusCode::CREATED, Json(body)))
+}
+
+/// What `PATCH /v1/apps/{id}` takes: what is there is changed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Change {
+    name: Option<String>,
+    /// A preset's name (S-7.1).
+    policy: Option<String>,
+    auto_register: Option<bool>,
+    add_key: Option<NewKey>,
+    /// A key's number.
+    remove_key: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewKey {
+    format: String,
+    key: String,
+}
+
+/// `PATCH /v1/apps/{id}`. What is wrong in the form is found before anything is changed.
+pub(super) async fn change(
+    _: Admin,
+    State(api): State<Api>,
+    id: Result<Path<u32>, PathRejection>,
+    body: Result<Json<Change>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let id = app_id(id)?;
+    let Json(body) = body?;
+    let mut app = App::clone(&*api.gateway.store.app(id).ok_or(Code::UNKNOWN_APP)?);
+    for change in changes(body)? {
+        app = api.gateway.store.change_app(id, change).await?;
+    }
+    Ok(Json(view(&app)))
+}
+
+fn changes(body: Change) -> Result<Vec<AppChange>, Error> {
+    let mut changes = Vec::new();
+    changes.extend(body.name.map(AppChange::Name));
+    if let Some(name) = body.policy {
+        changes.push(AppChange::Policy(policy(&name)?));
+    }
+    changes.extend(body.auto_register.map(registration).map(AppChange::Registration));
+    if let Some(NewKey { format, key }) = body.add_key {
+        let format: Format = format.parse()?;
+        changes.push(AppChange::AddKey { format, key: Key::new(key)? });
+    }
+    changes.extend(body.remove_key.map(AppChange::RemoveKey));
+    Ok(changes)
+}
+
+fn app_id(id: Result<Path<u32>, PathRejection>) -> Result<AppId, Problem> {
+    let Path(id) = id?;
+    Ok(AppId::new(id)?)
+}
+
+fn policy(name: &str) -> Result<Policy, Error> {
+    Preset::from_name(name).map(Preset::policy).ok_or_else(|| {
+        let names = Preset::ALL.map(Preset::name).join(", ");
+        Error::new(Code::INVALID_ARGUMENT).with_text(format!("a policy is one of: {names}"))
+    })
+}
+
+const fn registration(at_login: bool) -> Registration {
+    if at_login { Registration::AtLogin } else { Registration::Beforehand }
+}
+
+/// An app as it is shown: everything but the secrets of its keys.
+fn view(app: &App) -> Value {
+    let keys: Vec<_> = app
+        .keys
+        .iter()
+        .map(
+            |key| json!({ "id": key.id, "format": key.format.name(), "created_ms": key.created.0 }),
+        )
+        .collect();
+    json!({
+        "id": app.id.get(),
+        "name": app.name,
+        "created_ms": app.created.0,
+        "auto_register": app.registration == Registration::AtLogin,
+        "policy": policy_view(&app.policy),
+        "keys": keys,
+    })
+}
+
+/// `preset` is the first of that effect, or null: several presets have one effect.
+fn policy_view(policy: &Policy) -> Value {
+    let preset = Preset::ALL.into_iter().find(|preset| preset.policy() == *policy);
+    let groups: Vec<_> = policy
+        .groups()
+        .iter()
+        .map(|group| {
+            json!({
+                "platforms": group.platforms.iter().map(Platform::name).collect::<Vec<_>>(),
+                "one_platform_at_a_time": group.mix == Mix::OnePlatform,
+                "cap": group.cap,
+            })
+        })
+        .collect();
+    let caps: serde_json::Map<_, _> = Platform::ALL
+        .into_iter()
+        .map(|platform| (platform.name().to_owned(), policy.platform_caps().of(platform).into()))
+        .collect();
+    let custom_type_cap = match policy.custom() {
+        CustomRule::Ignore => None,
+        CustomRule::OwnPlaces(cap) => Some(cap),
+    };
+    json!({
+        "preset": preset.map(Preset::name),
+        "total_cap": policy.total_cap(),
+        "platform_caps": caps,
+        "groups": groups,
+        "custom_type_cap": custom_type_cap,
+    })
+}

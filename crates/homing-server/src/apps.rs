@@ -1,0 +1,101 @@
+//! Apps as the server holds them: settings, policy and the keys that their credentials are made with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use homing_core::policy::Policy;
+use homing_proto::id::AppId;
+use homing_proto::time::WallTime;
+use homing_token::{Format, Key};
+
+/// One app (S-1.1).
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its number.
+    pub id: AppId,
+    /// What people call it.
+    pub name: String,
+    /// When it was created.
+    pub created: WallTime,
+    /// Which of a user's devices may be signed in together (S-7.1).
+    pub policy: Policy,
+    /// Whether the first successful login creates the user (S-3.3).
+    pub registration: Registration,
+    /// Keys of its credentials, several at once during a rotation. Texts and logs never show them.
+    pub keys: Vec<AppKey>,
+}
+
+/// Who may become a user (S-3.3).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Registration {
+    /// Whoever shows a good credential.
+    #[default]
+    AtLogin,
+    /// Only users that were created beforehand.
+    Beforehand,
+}
+
+/// A key of an app.
+#[derive(Clone, Debug)]
+pub struct AppKey {
+    /// Its number within the app.
+    pub id: u32,
+    /// The form of credential it is for (S-8.1).
+    pub format: Format,
+    /// The secret. `Debug` does not show it.
+    pub key: Key,
+    /// When it was added.
+    pub created: WallTime,
+}
+
+/// What a new app starts with.
+#[derive(Clone, Debug)]
+pub struct NewApp {
+    /// Its number; `None`: the next free one.
+    pub id: Option<AppId>,
+    /// What people call it, at most 256 bytes.
+    pub name: String,
+    /// See [`App::policy`].
+    pub policy: Policy,
+    /// See [`App::registration`].
+    pub registration: Registration,
+    /// Its first key and the form it is for; `None`: one is drawn for `usersig`.
+    pub key: Option<(Format, Key)>,
+}
+
+impl NewApp {
+    /// An app of that name with what new apps start with: preset `triple`, registration at login, a
+    /// fresh key.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            id: None,
+            name: name.into(),
+            policy: Policy::default(),
+            registration: Registration::default(),
+            key: None,
+        }
+    }
+}
+
+/// One change of an app. A policy applies to new logins only; live sessions stay (S-7.9).
+#[derive(Clone, Debug)]
+pub enum AppChange {
+    /// Another name.
+    Name(String),
+    /// Another policy.
+    Policy(Policy),
+    /// Another rule for new users.
+    Registration(Registration),
+    /// One more key.
+    AddKey {
+        /// The form of credential it is for.
+        format: Format,
+        /// The secret.
+        key: Key,
+    },
+    /// One key less.
+    RemoveKey(u32),
+}
+
+/// All apps at one moment; cheap to hand around.
+pub type Apps = Arc<BTreeMap<AppId, Arc<App>>>;

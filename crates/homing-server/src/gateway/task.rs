@@ -1,0 +1,516 @@
+//! One WebSocket connection: bytes in, the session machine, bytes out.
+//!
+//! A hand-written future, so that its size is what its fields are, and with nothing on the heap at
+//! rest: it reads into a buffer of the thread's, writes from another one, and keeps only what the
+//! socket did not take. What is left of a connection that waits is this struct, its [`Conn`] and the
+//! runtime's own part (B-1).
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use homing_core::server::registry::ConnId;
+use homing_core::server::session::{Connection, Input, Output};
+use homing_proto::frame::{Binding, Hello, Intent, Request, ServerFrame};
+use homing_proto::id::{AppId, DeviceId, SessionId, UserId};
+use homing_proto::time::Time;
+use homing_proto::{Code, Error, codec, limits};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::conn::{Conn, Mail, Order};
+use super::wheel::Tick;
+use super::{Gateway, Open, Stage, Stranger, ask};
+use crate::store::{Command, Origin};
+use crate::ws::frame::{close, pong, put_header};
+use crate::ws::{CloseCode, Decoder, Message, Opcode, Role, Violation};
+
+/// A connection after its upgrade.
+pub(super) struct Task<S> {
+    io: S,
+    open: Open,
+    conn: Arc<Conn>,
+    decoder: Decoder,
+    machine: Connection,
+    /// What the socket did not take yet.
+    unsent: Option<Box<Unsent>>,
+    /// Until a session is bound.
+    guest: Option<Box<Guest>>,
+    /// From the Hello on.
+    who: Option<Who>,
+    wakes_at: Tick,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Open,
+    /// The last frame is given; the rest of what comes in is thrown away, so that the system does
+    /// not reset the connection before the peer has read that frame.
+    Closing {
+        until: Time,
+        is_shut: bool,
+    },
+}
+
+struct Unsent {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+/// What is known of a connection without a session.
+struct Guest {
+    stranger: Stranger,
+    attempt: Option<Attempt>,
+}
+
+/// A Hello that waits for its answer, for the log.
+struct Attempt {
+    device: DeviceId,
+    intent: Intent,
+}
+
+#[derive(Clone)]
+struct Who {
+    app: AppId,
+    user: UserId,
+    session: SessionId,
+}
+
+/// The buffers of a thread.
+struct Scratch {
+    read: Box<[u8]>,
+    work: Work,
+}
+
+/// What one turn of a task needs.
+struct Work {
+    now: Time,
+    out: Vec<u8>,
+    outputs: Vec<Output>,
+    close_code: Option<CloseCode>,
+}
+
+enum Turn {
+    Wait,
+    Over,
+}
+
+enum Read {
+    Bytes,
+    Nothing,
+    End,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
+    /// A connection whose upgrade is accepted: `answer` goes out first, `early` came in behind the
+    /// request.
+    pub(super) fn new(
+        io: S,
+        open: Open,
+        stranger: Stranger,
+        accepted: Time,
+        answer: Vec<u8>,
+        early: &mut [u8],
+    ) -> Self {
+        let gateway = open.gateway();
+        let conn = gateway.hub.enter();
+        // The hub may have told everybody just before this one entered.
+        match *gateway.stage.borrow() {
+            Stage::Serving => {}
+            Stage::Draining => conn.put(Mail::Input(gateway.drain_input())),
+            Stage::Ending => conn.kill(),
+        }
+        let mut task = Self {
+            io,
+            open,
+            conn,
+            decoder: Decoder::new(Role::Server),
+            machine: Connection::new(accepted),
+            unsent: Some(Box::new(Unsent { bytes: answer, sent: 0 })),
+            guest: Some(Box::new(Guest { stranger, attempt: None })),
+            who: None,
+            wakes_at: Tick::default(),
+            phase: Phase::Open,
+        };
+        if !early.is_empty() {
+            SCRATCH.with_borrow_mut(|scratch| {
+                scratch.work.begin(task.gateway().clock.now());
+                task.receive(early, &mut scratch.work);
+                task.hold_back(&mut scratch.work);
+            });
+        }
+        task
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
+        let now = self.gateway().clock.now();
+        scratch.work.begin(now);
+        match self.conn.listen(cx.waker()) {
+            Order::GoOn => {}
+            Order::CutOff => self.handle(Input::SlowReader, &mut scratch.work),
+            Order::Die => return Poll::Ready(()),
+        }
+        match self.phase {
+            Phase::Open if self.machine.next_timeout().is_some_and(|at| at <= now) => {
+                self.handle(Input::Timeout, &mut scratch.work);
+            }
+            Phase::Closing { until, .. } if until <= now => return Poll::Ready(()),
+            Phase::Open | Phase::Closing { .. } => {}
+        }
+        self.hold_back(&mut scratch.work);
+        match self.turn(cx, scratch) {
+            Ok(Turn::Wait) => {
+                self.arm(now);
+                Poll::Pending
+            }
+            // A transport that fails is a lost link, and nothing more (I1).
+            Ok(Turn::Over) | Err(_) => Poll::Ready(()),
+        }
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<Turn> {
+        for _ in 0..ROUNDS {
+            // Who does not read is not read from: else the answers would pile up.
+            if !self.flush(cx)? {
+                return Ok(Turn::Wait);
+            }
+            let is_mail_left = self.take_mail(&mut scratch.work);
+            let read = self.read(cx, scratch)?;
+            self.write(cx, &mut scratch.work)?;
+            if matches!(read, Read::End) {
+                return Ok(Turn::Over);
+            }
+            if self.unsent.is_some() || is_mail_left || matches!(read, Read::Bytes) {
+                continue;
+            }
+            if !self.flush(cx)? {
+                return Ok(Turn::Wait);
+            }
+            return self.shut(cx).map(|()| Turn::Wait);
+        }
+        cx.waker().wake_by_ref();
+        Ok(Turn::Wait)
+    }
+
+    /// Puts mail to work until there is enough to write; whether some is left.
+    fn take_mail(&mut self, work: &mut Work) -> bool {
+        while self.phase == Phase::Open {
+            if work.out.len() >= WRITE_BYTES {
+                return true;
+            }
+            match self.conn.take() {
+                Some(Mail::Frame(frame)) => work.out.extend_from_slice(&frame),
+                Some(Mail::Input(input)) => self.handle(input, work),
+                None => return false,
+            }
+        }
+        false
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> io::Result<Read> {
+        let mut buffer = ReadBuf::new(&mut scratch.read);
+        match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+            Poll::Pending => return Ok(Read::Nothing),
+            Poll::Ready(result) => result?,
+        }
+        let bytes = buffer.filled_mut();
+        if bytes.is_empty() {
+            return Ok(Read::End);
+        }
+        self.receive(bytes, &mut scratch.work);
+        Ok(Read::Bytes)
+    }
+
+    /// Writes what the turn has made; the rest is kept.
+    fn write(&mut self, cx: &mut Context<'_>, work: &mut Work) -> io::Result<()> {
+        let mut sent = 0;
+        while sent < work.out.len() {
+            match Pin::new(&mut self.io).poll_write(cx, &work.out[sent..]) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => sent += n,
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    let bytes = work.out[sent..].to_vec();
+                    self.unsent = Some(Box::new(Unsent { bytes, sent: 0 }));
+                    break;
+                }
+            }
+        }
+        work.out.clear();
+        Ok(())
+    }
+
+    /// Whether nothing is left to be written.
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        while let Some(unsent) = &mut self.unsent {
+            let rest = &unsent.bytes[unsent.sent..];
+            if rest.is_empty() {
+                self.unsent = None;
+                break;
+            }
+            match Pin::new(&mut self.io).poll_write(cx, rest)? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(n) => unsent.sent += n,
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(Pin::new(&mut self.io).poll_flush(cx)?.is_ready())
+    }
+
+    /// Puts what the turn has made behind what is still unsent.
+    fn hold_back(&mut self, work: &mut Work) {
+        if let Some(unsent) = &mut self.unsent {
+            unsent.bytes.append(&mut work.out);
+        }
+    }
+
+    /// Says that nothing more will come, once all is written.
+    fn shut(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if let Phase::Closing { is_shut: is_shut @ false, .. } = &mut self.phase {
+            *is_shut = Pin::new(&mut self.io).poll_shutdown(cx)?.is_ready();
+        }
+        Ok(())
+    }
+
+    /// Takes a place in the wheel if the one it has is not right.
+    fn arm(&mut self, now: Time) {
+        let at = match self.phase {
+            Phase::Open => self.machine.next_timeout().expect("an open machine has a timeout"),
+            Phase::Closing { until, .. } => until,
+        };
+        if self.wakes_at <= Tick::of(now) || Tick::after(at) < self.wakes_at {
+            self.wakes_at = self.gateway().wheel.arm(self.conn.number, at);
+        }
+    }
+}
+
+impl<S> Task<S> {
+    fn receive(&mut self, bytes: &mut [u8], work: &mut Work) {
+        self.handle(Input::Heard, work);
+        let mut input = bytes;
+        while self.phase == Phase::Open {
+            match self.decoder.decode(&mut input, self.machine.max_frame()) {
+                Ok(Some(message)) => self.message(message, work),
+                Ok(None) => return,
+                Err(violation) => self.broken(violation, work),
+            }
+        }
+    }
+
+    fn message(&mut self, message: Message<'_>, work: &mut Work) {
+        match message {
+            Message::Binary(payload) => {
+                let bytes = Bytes::from(payload.into_owned());
+                let input = codec::decode_client(bytes).map_or_else(Input::BadFrame, Input::Frame);
+                self.handle(input, work);
+            }
+            Message::Ping(payload) => work.out.extend_from_slice(&pong(&payload)),
+            Message::Pong(_) => {}
+            Message::Close(code) => {
+                work.close_code = Some(code.unwrap_or(CloseCode::NORMAL));
+                self.close(work);
+            }
+        }
+    }
+
+    fn broken(&mut self, violation: Violation, work: &mut Work) {
+        let code = match violation {
+            Violation::TooBig => Code::FRAME_TOO_LARGE,
+            _ => Code::PROTOCOL_ERROR,
+        };
+        work.close_code = Some(violation.close_code());
+        let text = format!("WebSocket: {violation}");
+        self.handle(Input::BadFrame(Error::new(code).with_text(text)), work);
+    }
+
+    fn handle(&mut self, input: Input, work: &mut Work) {
+        match &input {
+            Input::Bound(welcome) => {
+                if let Some(who) = &mut self.who {
+                    who.session = welcome.session;
+                }
+                if welcome.binding == Binding::Resumed {
+                    self.gateway().metrics.resumes.add(1);
+                }
+                self.hello_answered(None, work.now);
+                self.guest = None;
+            }
+            Input::Refused(refuse) => self.hello_answered(Some(&refuse.error), work.now),
+            _ => {}
+        }
+        let mut outputs = std::mem::take(&mut work.outputs);
+        self.machine.handle(work.now, self.conn.head(), input, &mut outputs);
+        for output in outputs.drain(..) {
+            self.perform(output, work);
+        }
+        work.outputs = outputs;
+    }
+
+    fn perform(&mut self, output: Output, work: &mut Work) {
+        match output {
+            Output::Transmit(frame) => self.transmit(&frame, work),
+            Output::Bind(hello) => {
+                if let Err(error) = self.bind(*hello, work.now) {
+                    self.handle(Input::Refused(ask::refuse(error)), work);
+                }
+            }
+            Output::EndSession(end) => {
+                // What is not taken is not answered, and so asked again (P-7).
+                let _ = self.gateway().store.submit(ask::end_session(*end, self.id()));
+            }
+            Output::Submit { id, body } => {
+                if let Err(error) = self.submit(id, body) {
+                    self.handle(Input::Answered { id, body: Err(error) }, work);
+                }
+            }
+            // Nothing is kept of it yet: the log is not cut by what devices have.
+            Output::Ack(_) => {}
+            Output::Close => self.close(work),
+        }
+    }
+
+    fn transmit(&self, frame: &ServerFrame, work: &mut Work) {
+        let error = match frame {
+            ServerFrame::Close(close) => Some(&close.error),
+            ServerFrame::Refuse(refuse) => Some(&refuse.error),
+            _ => None,
+        };
+        if let Some(error) = error {
+            // The range of the number says what an old client must do, here too (W-5).
+            work.close_code.get_or_insert(CloseCode(4_000 + error.code.0.min(999)));
+        }
+        if let ServerFrame::Close(close) = frame {
+            self.gateway().metrics.closes.count(Some(close.error.code));
+        }
+        let bytes = codec::encode_server(frame);
+        put_header(&mut work.out, Opcode::Binary, bytes.len());
+        work.out.extend_from_slice(&bytes);
+    }
+
+    fn bind(&mut self, hello: Hello, now: Time) -> Result<(), Error> {
+        let who = Who { app: hello.app, user: hello.user.clone(), session: SessionId([0; 16]) };
+        let gateway = Arc::clone(self.gateway());
+        let guest = self.guest.as_mut().expect("nobody is bound before the first hello");
+        guest.attempt = Some(Attempt { device: hello.device.id, intent: hello.intent });
+        let is_login = hello.resume.is_none() || hello.intent != Intent::Automatic;
+        let admitted = guest.stranger.admit(is_login, (who.app, &who.user), now);
+        let app = gateway.store.app(who.app);
+        self.who = Some(who);
+        admitted?;
+        let app = app.ok_or(Code::UNKNOWN_APP)?;
+        gateway.store.submit(ask::bind(hello, &app, self.id(), gateway.clock.wall()))
+    }
+
+    fn submit(&self, id: u32, body: Request) -> Result<(), Error> {
+        let gateway = self.gateway();
+        let who = self.who.as_ref().expect("requests are taken after a hello only");
+        let user = self.conn.user().ok_or(Code::CONNECTION_SUPERSEDED)?;
+        if matches!(body, Request::Send { .. }) {
+            gateway.metrics.sends.add(1);
+        }
+        let app = match &body {
+            Request::Renew(_) => gateway.store.app(who.app),
+            _ => None,
+        };
+        let ask = ask::request(body, app.as_deref(), &who.user, gateway.clock.wall())?;
+        let from = Origin { user, session: who.session, conn: self.id() };
+        gateway.store.submit(Command::Request { from, id, ask })
+    }
+
+    /// The end: the session goes off the connection at once, the socket when it is flushed.
+    fn close(&mut self, work: &mut Work) {
+        self.leave();
+        let code = work.close_code.unwrap_or(CloseCode::NORMAL);
+        work.out.extend_from_slice(&close(code, ""));
+        self.phase = Phase::Closing { until: work.now + CLOSE_MS, is_shut: false };
+    }
+
+    fn leave(&mut self) {
+        let gateway = self.open.gateway();
+        if let Some(user) = gateway.hub.leave(&self.conn) {
+            gateway.store.detach(user, self.id());
+        }
+    }
+
+    fn hello_answered(&mut self, refused: Option<&Error>, now: Time) {
+        let code = refused.map(|error| error.code);
+        self.gateway().metrics.logins.count(code);
+        let Some(guest) = &mut self.guest else { return };
+        if code.is_some_and(Code::is_credential) {
+            guest.stranger.note_refused(now);
+        }
+        let (Some(attempt), Some(who)) = (guest.attempt.take(), &self.who) else { return };
+        tracing::info!(
+            target: "homing::session",
+            app = %who.app,
+            user = %who.user,
+            device = %attempt.device,
+            intent = ?attempt.intent,
+            result = code.map_or("ok", Code::name),
+            "login",
+        );
+    }
+
+    fn id(&self) -> ConnId {
+        self.gateway().conn_id(&self.conn)
+    }
+
+    const fn gateway(&self) -> &Arc<Gateway> {
+        self.open.gateway()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Task<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        SCRATCH.with_borrow_mut(|scratch| self.run(cx, scratch))
+    }
+}
+
+impl<S> Drop for Task<S> {
+    fn drop(&mut self) {
+        self.leave();
+        self.gateway().hub.remove(&self.conn);
+    }
+}
+
+impl Work {
+    fn begin(&mut self, now: Time) {
+        self.now = now;
+        self.close_code = None;
+        self.out.clear();
+        self.out.shrink_to(limits::FRAME_MAX);
+        self.outputs.clear();
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        read: vec![0; READ_BYTES].into_boxed_slice(),
+        work: Work { now: Time(0), out: Vec::new(), outputs: Vec::new(), close_code: None },
+    });
+}
+
+/// Read at once: a burst of small frames, or most of a large one.
+const READ_BYTES: usize = 64 * 1024;
+/// Written at once.
+const WRITE_BYTES: usize = 64 * 1024;
+/// Reads and writes before others have their turn.
+const ROUNDS: usize = 8;
+/// From the last frame to the end of the socket, whatever the peer does.
+const CLOSE_MS: u64 = 3_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_connection_at_rest_is_small() {
+        let bytes = size_of::<Task<tokio::net::TcpStream>>();
+        assert!(bytes < 300, "{bytes}");
+    }
+}

@@ -1,0 +1,163 @@
+//! What `/metrics` tells, in the text form of Prometheus (V-7).
+//!
+//! Counters are plain atomics; reading them costs the server nothing between two scrapes.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use homing_proto::code::{Code, TABLE};
+
+/// The numbers of one server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    /// Open connections, WebSocket ones and those before their upgrade.
+    pub(crate) connections: Gauge,
+    /// Connections with a session.
+    pub(crate) sessions: Gauge,
+    /// Answers to a Hello.
+    pub(crate) logins: ByCode,
+    /// Of the good ones, those that went on with a session.
+    pub(crate) resumes: Gauge,
+    /// Closes by the server, by the code in the last frame.
+    pub(crate) closes: ByCode,
+    /// Messages asked to be sent.
+    pub(crate) sends: Gauge,
+    /// Entries put on the way to connections.
+    pub(crate) pushes: Gauge,
+    /// Connections told that their session was ended by somebody.
+    pub(crate) kicks: Gauge,
+    /// Connections turned away before anything was read.
+    pub(crate) turned_away: Gauge,
+    /// Requests to the HTTP API.
+    pub(crate) http_requests: Gauge,
+}
+
+/// A number that goes up, and down where that makes sense.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(AtomicI64);
+
+impl Gauge {
+    pub(crate) fn add(&self, n: i64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn value(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One counter per code of the table, and one for `ok`.
+#[derive(Debug)]
+pub(crate) struct ByCode {
+    ok: AtomicU64,
+    rows: Vec<AtomicU64>,
+}
+
+impl ByCode {
+    pub(crate) fn count(&self, code: Option<Code>) {
+        let row = code.map(|code| TABLE.binary_search_by_key(&code, |row| row.code));
+        match row {
+            None => self.ok.fetch_add(1, Ordering::Relaxed),
+            Some(Ok(row)) => self.rows[row].fetch_add(1, Ordering::Relaxed),
+            Some(Err(_)) => 0,
+        };
+    }
+
+    fn counted(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let rows = TABLE.iter().zip(&self.rows).map(|(row, count)| (row.name, count));
+        [("ok", &self.ok)]
+            .into_iter()
+            .chain(rows)
+            .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+            .filter(|(_, count)| *count > 0)
+    }
+}
+
+impl Default for ByCode {
+    fn default() -> Self {
+        Self { ok: AtomicU64::new(0), rows: TABLE.iter().map(|_| AtomicU64::new(0)).collect() }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            connections: Gauge::default(),
+            sessions: Gauge::default(),
+            logins: ByCode::default(),
+            resumes: Gauge::default(),
+            closes: ByCode::default(),
+            sends: Gauge::default(),
+            pushes: Gauge::default(),
+            kicks: Gauge::default(),
+            turned_away: Gauge::default(),
+            http_requests: Gauge::default(),
+        }
+    }
+
+    /// The page.
+    pub(crate) fn page(&self, users_online: usize) -> String {
+        let mut page = Page(String::with_capacity(2_048));
+        page.gauge("homing_connections", "Open connections.", self.connections.value());
+        page.gauge("homing_sessions_bound", "Connections with a session.", self.sessions.value());
+        let users = i64::try_from(users_online).unwrap_or(i64::MAX);
+        page.gauge("homing_users_online", "Users with a connection.", users);
+        page.by_code("homing_logins_total", "result", "Answers to a Hello.", &self.logins);
+        page.counter("homing_resumes_total", "Hellos that went on with a session.", &self.resumes);
+        page.by_code("homing_closes_total", "code", "Closes by the server.", &self.closes);
+        page.counter("homing_sends_total", "Messages asked to be sent.", &self.sends);
+        page.counter("homing_pushes_total", "Log entries sent to connections.", &self.pushes);
+        page.counter("homing_kicks_total", "Live sessions ended by somebody.", &self.kicks);
+        let help = "Connections turned away unread.";
+        page.counter("homing_turned_away_total", help, &self.turned_away);
+        page.counter("homing_http_requests_total", "HTTP requests.", &self.http_requests);
+        page.0
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn gauge(&mut self, name: &str, help: &str, value: i64) {
+        self.head(name, help, "gauge");
+        self.line(format_args!("{name} {value}"));
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: &Gauge) {
+        self.head(name, help, "counter");
+        self.line(format_args!("{name} {}", value.value()));
+    }
+
+    fn by_code(&mut self, name: &str, label: &str, help: &str, values: &ByCode) {
+        self.head(name, help, "counter");
+        for (code, count) in values.counted() {
+            self.line(format_args!("{name}{{{label}=\"{code}\"}} {count}"));
+        }
+    }
+
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
+    }
+
+    fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        writeln!(self.0, "{line}").expect("a String takes any text");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_that_occurred_are_told_by_name() {
+        let metrics = Metrics::new();
+        metrics.logins.count(None);
+        metrics.logins.count(Some(Code::CREDENTIAL_EXPIRED));
+        metrics.logins.count(Some(Code::CREDENTIAL_EXPIRED));
+        let page = metrics.page(3);
+        assert!(page.contains("\nhoming_logins_total{result=\"ok\"} 1\n"));
+        assert!(page.contains("\nhoming_logins_total{result=\"credential_expired\"} 2\n"));
+        assert!(page.contains("\nhoming_users_online 3\n"));
+        assert!(!page.contains("kicked"));
+    }
+}

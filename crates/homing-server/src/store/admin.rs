@@ -1,0 +1,181 @@
+//! What operators ask for: apps, users, and ends of sessions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use homing_core::server::registry::UserSessions;
+use homing_proto::id::AppId;
+use homing_proto::time::WallTime;
+use homing_proto::{Code, Error, limits};
+use homing_token::{Format, Key};
+
+use super::app_rows;
+use super::command::{Admin, Reply};
+use super::effect::{Effect, Effects};
+use super::error::Failure;
+use super::state::State;
+use crate::apps::{App, AppChange, AppKey, NewApp};
+
+impl State {
+    pub(super) fn admin(
+        &mut self,
+        admin: &mut Admin,
+        now: WallTime,
+        out: &mut Effects,
+    ) -> Result<(), Failure> {
+        match admin {
+            Admin::CreateApp(new, reply) => {
+                let answer = self.create_app(new, now)?;
+                answer_to(reply, answer, out);
+            }
+            Admin::ChangeApp(app, change, reply) => {
+                let answer = self.change_app(*app, change, now)?;
+                answer_to(reply, answer, out);
+            }
+            Admin::CreateUser { app, user, name, reply } => {
+                let answer = if !self.apps.contains_key(app) {
+                    Err(Code::UNKNOWN_APP.into())
+                } else if name.len() > limits::USER_NAME_BYTES {
+                    Err(invalid("a user name has at most 256 bytes"))
+                } else if self.user_key(*app, user)?.is_some() {
+                    Ok(false)
+                } else {
+                    self.create_user(*app, user, name, UserSessions::default(), now);
+                    Ok(true)
+                };
+                answer_to(reply, answer, out);
+            }
+            Admin::Govern { app, user, act, reply } => {
+                let answer = match self.user_key(*app, user)? {
+                    Some(key) => Ok(self.govern(key, act, now, out)?),
+                    None => Err(Code::USER_NOT_FOUND.into()),
+                };
+                answer_to(reply, answer, out);
+            }
+            Admin::Devices { app, user, reply } => {
+                let answer = match self.user_key(*app, user)? {
+                    Some(key) => Ok(self.glance(key, |user| user.sessions.devices(now))?),
+                    None => Err(Code::USER_NOT_FOUND.into()),
+                };
+                answer_to(reply, answer, out);
+            }
+            Admin::Users { app, users, reply } => {
+                let mut exist = Vec::with_capacity(users.len());
+                for user in users.iter() {
+                    exist.push(self.user_key(*app, user)?.is_some());
+                }
+                answer_to(reply, Ok(exist), out);
+            }
+        }
+        Ok(())
+    }
+
+    fn create_app(&mut self, new: &NewApp, now: WallTime) -> Result<Result<App, Error>, Failure> {
+        let next =
+            || self.apps.keys().last().map_or(FIRST_APP, |last| last.get().saturating_add(1));
+        let id = match new.id {
+            Some(id) if self.apps.contains_key(&id) => {
+                return Ok(Err(invalid("there is an app with this id")));
+            }
+            Some(id) => id,
+            None => match AppId::new(next()) {
+                Ok(id) if !self.apps.contains_key(&id) => id,
+                _ => return Ok(Err(invalid("all app ids are used"))),
+            },
+        };
+        if let Err(error) = checked_name(&new.name) {
+            return Ok(Err(error));
+        }
+        let (format, key) = new.key.clone().unwrap_or_else(|| (Format::Usersig, self.draw_key()));
+        let app = App {
+            id,
+            name: new.name.clone(),
+            created: now,
+            policy: new.policy.clone(),
+            registration: new.registration,
+            keys: vec![AppKey { id: 1, format, key, created: now }],
+        };
+        self.write_app(app).map(Ok)
+    }
+
+    fn change_app(
+        &mut self,
+        id: AppId,
+        change: &AppChange,
+        now: WallTime,
+    ) -> Result<Result<App, Error>, Failure> {
+        let Some(app) = self.apps.get(&id) else { return Ok(Err(Code::UNKNOWN_APP.into())) };
+        let mut app = App::clone(app);
+        let changed = match change {
+            AppChange::Name(name) => checked_name(name).map(|()| name.clone_into(&mut app.name)),
+            AppChange::Policy(policy) => {
+                app.policy = policy.clone();
+                Ok(())
+            }
+            AppChange::Registration(registration) => {
+                app.registration = *registration;
+                Ok(())
+            }
+            AppChange::AddKey { .. } if app.keys.len() >= KEYS => {
+                Err(invalid("an app has at most 16 keys; remove one first"))
+            }
+            AppChange::AddKey { format, key } => {
+                let id = app.keys.iter().map(|key| key.id).max().unwrap_or(0) + 1;
+                app.keys.push(AppKey { id, format: *format, key: key.clone(), created: now });
+                Ok(())
+            }
+            AppChange::RemoveKey(id) => {
+                let before = app.keys.len();
+                app.keys.retain(|key| key.id != *id);
+                if app.keys.len() < before { Ok(()) } else { Err(invalid("there is no such key")) }
+            }
+        };
+        match changed {
+            Ok(()) => self.write_app(app).map(Ok),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Into the table at once: apps change rarely and are no part of the journal.
+    fn write_app(&mut self, app: App) -> Result<App, Failure> {
+        self.tables.put_app(&app_rows::write(&app, &self.run.master, &mut *self.run.random))?;
+        let mut apps = BTreeMap::clone(&self.apps);
+        apps.insert(app.id, Arc::new(app.clone()));
+        self.apps = Arc::new(apps);
+        Ok(app)
+    }
+
+    /// 64 hexadecimal digits, 256 random bits: what vendors' consoles show and people can copy.
+    fn draw_key(&mut self) -> Key {
+        let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
+        (self.run.random)(&mut *bytes);
+        let mut text = Vec::with_capacity(64);
+        for byte in bytes.iter() {
+            text.extend_from_slice(format!("{byte:02x}").as_bytes());
+        }
+        Key::new(text).expect("64 bytes are not empty")
+    }
+}
+
+fn answer_to<T: Send + 'static>(reply: &mut Reply<T>, answer: Result<T, Error>, out: &mut Effects) {
+    if let Some(reply) = reply.take() {
+        // Whoever asked may have gone.
+        out.push(Effect::Reply(Box::new(move || drop(reply.send(answer)))));
+    }
+}
+
+fn checked_name(name: &str) -> Result<(), Error> {
+    if name.len() <= limits::USER_NAME_BYTES {
+        return Ok(());
+    }
+    Err(invalid("an app's name has at most 256 bytes"))
+}
+
+fn invalid(text: &str) -> Error {
+    Error::new(Code::INVALID_ARGUMENT).with_text(text)
+}
+
+/// The first app of a server.
+const FIRST_APP: u32 = 1;
+/// Keys of one app: enough for any rotation, few enough to try them all.
+const KEYS: usize = 16;

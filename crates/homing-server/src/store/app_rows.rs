@@ -1,0 +1,80 @@
+//! Apps to rows and back, with their keys sealed.
+
+use homing_core::policy::Policy;
+use homing_proto::time::WallTime;
+use homing_token::Key;
+use prost::Message as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::error::Failure;
+use super::record::{self, AppSettings, KeyRing, KeyValue};
+use super::seal::MasterKey;
+use super::tables::AppRow;
+use crate::apps::{App, AppKey, Registration};
+
+pub(super) fn read(row: &AppRow, master: &MasterKey) -> Result<App, Failure> {
+    let settings = AppSettings::decode(&row.settings[..])
+        .map_err(|_| Failure::Damaged("an app's settings"))?;
+    let policy = settings.policy.as_ref().map(record::read_policy).transpose()?;
+    let plain = master
+        .open(&place(row.id.get()), &row.keys)
+        .ok_or(Failure::Damaged("an app's keys, or they were sealed with another master.key"))?;
+    let ring = KeyRing::decode(&plain[..]).map_err(|_| Failure::Damaged("an app's keys"))?;
+    Ok(App {
+        id: row.id,
+        name: row.name.clone(),
+        created: row.created,
+        policy: policy.unwrap_or_else(Policy::default),
+        registration: if settings.auto_register {
+            Registration::AtLogin
+        } else {
+            Registration::Beforehand
+        },
+        keys: ring.keys.into_iter().map(read_key).collect::<Result<_, _>>()?,
+    })
+}
+
+pub(super) fn write(
+    app: &App,
+    master: &MasterKey,
+    random: &mut (dyn FnMut(&mut [u8]) + Send),
+) -> AppRow {
+    let settings = AppSettings {
+        auto_register: app.registration == Registration::AtLogin,
+        policy: Some(record::policy(&app.policy)),
+    };
+    let mut ring = KeyRing { keys: app.keys.iter().map(key).collect() };
+    let plain = Zeroizing::new(ring.encode_to_vec());
+    for key in &mut ring.keys {
+        key.secret.zeroize();
+    }
+    AppRow {
+        id: app.id,
+        name: app.name.clone(),
+        created: app.created,
+        settings: settings.encode_to_vec(),
+        keys: master.seal(&place(app.id.get()), &plain, random),
+    }
+}
+
+fn place(app: u32) -> String {
+    format!("app/{app}/keys")
+}
+
+fn key(key: &AppKey) -> KeyValue {
+    KeyValue {
+        id: key.id,
+        format: key.format.name().to_owned(),
+        secret: key.key.expose().to_vec(),
+        created_ms: key.created.0,
+    }
+}
+
+fn read_key(value: KeyValue) -> Result<AppKey, Failure> {
+    Ok(AppKey {
+        id: value.id,
+        format: value.format.parse().map_err(|_| Failure::Damaged("the form of an app's key"))?,
+        key: Key::new(value.secret).map_err(|_| Failure::Damaged("an app's key"))?,
+        created: WallTime(value.created_ms),
+    })
+}

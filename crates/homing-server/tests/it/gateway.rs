@@ -1,0 +1,9 @@
+//! The assembled server on real sockets, with tungstenite's client as an independent other end.
+
+mod api;
+mod bounds;
+mod drain;
+mod frames;
+mod sessions;
+mod tls;
+mod world;

@@ -1,0 +1,200 @@
+//! The command line: many seeds on all cores, or one with its trace.
+#![allow(clippy::print_stdout, reason = "a command line tool prints")]
+#![allow(clippy::disallowed_methods, reason = "it tells how long the worlds took, outside of them")]
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::oracle::clock_changes_nothing;
+use crate::{OfflineChecks, Options, Report, Sabotage, Tracing, run as run_world};
+
+/// What the command line takes.
+pub const USAGE: &str = "\
+--seeds N        how many worlds (default 1000)
+--start S        the first seed (default 0)
+--seed X         this one alone
+--trace          with --seed: print everything that happens
+--clock N        multiply every jump of a device's wall clock by N, and let no credential
+                 expire; then nothing may depend on N (I19)
+--sabotage NAME  break something on purpose:
+                 send-before-durable, no-dedupe, resume-displaces, no-pacing, late-events,
+                 one-clock
+--threads N      worlds at once (default: one per core)";
+
+/// Runs the command line; fails when an invariant did not hold.
+pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let asked = match Asked::parse(arguments) {
+        Ok(asked) => asked,
+        Err(error) => {
+            eprintln!("{error}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let held = match asked.seed {
+        Some(seed) => one(seed, &asked),
+        None => many(&asked),
+    };
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    seeds: u64,
+    start: u64,
+    seed: Option<u64>,
+    threads: usize,
+    options: Options,
+}
+
+impl Asked {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut asked =
+            Self { seeds: 1_000, start: 0, seed: None, threads, options: Options::default() };
+        while let Some(argument) = arguments.next() {
+            let mut number = || {
+                let value = arguments.next().ok_or_else(|| format!("{argument} needs a number"))?;
+                value.parse::<u64>().map_err(|_| format!("{argument} {value}: not a number"))
+            };
+            match argument.as_str() {
+                "--seeds" => asked.seeds = number()?,
+                "--start" => asked.start = number()?,
+                "--seed" => asked.seed = Some(number()?),
+                "--threads" => asked.threads = number()?.clamp(1, 256) as usize,
+                "--clock" => {
+                    let value = arguments.next().ok_or("--clock needs a number")?;
+                    asked.options.clock_jumps =
+                        value.parse().map_err(|_| format!("--clock {value}: not a number"))?;
+                    asked.options.offline_checks = OfflineChecks::NothingExpires;
+                }
+                "--trace" => asked.options.tracing = Tracing::Lines,
+                "--sabotage" => {
+                    let name = arguments.next().ok_or("--sabotage needs a name")?;
+                    let known = Sabotage::ALL.into_iter().find(|sabotage| sabotage.name() == name);
+                    asked.options.sabotage =
+                        Some(known.ok_or_else(|| format!("no sabotage {name}"))?);
+                }
+                _ => return Err(format!("{argument}: not known")),
+            }
+        }
+        Ok(asked)
+    }
+}
+
+fn one(seed: u64, asked: &Asked) -> bool {
+    let report = run_world(seed, &asked.options);
+    for line in &report.trace {
+        println!("{line}");
+    }
+    print_violations(&report);
+    println!("seed {seed}: {} sessions, {} events", report.sessions, report.events);
+    report.violations.is_empty()
+}
+
+fn many(asked: &Asked) -> bool {
+    let began = Instant::now();
+    let total = Totals::default();
+    let failed = Mutex::new(Vec::new());
+    let options = Options { tracing: Tracing::Off, ..asked.options.clone() };
+    std::thread::scope(|scope| {
+        for _ in 0..asked.threads {
+            scope.spawn(|| {
+                loop {
+                    let index = total.taken.fetch_add(1, Ordering::Relaxed);
+                    if index >= asked.seeds {
+                        break;
+                    }
+                    let seed = asked.start + index;
+                    let mut report = run_world(seed, &options);
+                    if seed.is_multiple_of(CLOCK_EVERY) {
+                        let sabotage = options.sabotage;
+                        report.violations.extend(clock_changes_nothing(seed, sabotage));
+                    }
+                    total.done.fetch_add(1, Ordering::Relaxed);
+                    total.sessions.fetch_add(report.sessions, Ordering::Relaxed);
+                    total.events.fetch_add(report.events, Ordering::Relaxed);
+                    total.tell_progress(began.elapsed(), asked.seeds);
+                    if !report.violations.is_empty() {
+                        failed.lock().expect("no thread panics with it").push(report);
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().expect("all threads ended");
+    failed.sort_by_key(|report| report.seed);
+    for report in failed.iter().take(MOST_SHOWN) {
+        // The first one tells; what follows is mostly its consequence.
+        println!("seed {}: {}", report.seed, report.violations[0]);
+    }
+    summary(&total, &failed, began.elapsed(), asked);
+    failed.is_empty()
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    taken: AtomicU64,
+    done: AtomicU64,
+    sessions: AtomicU64,
+    events: AtomicU64,
+    /// When progress was printed last, in seconds.
+    told_s: AtomicU64,
+}
+
+impl Totals {
+    /// Prints how far it is, now and then.
+    fn tell_progress(&self, took: Duration, seeds: u64) {
+        let now_s = took.as_secs();
+        let told_s = self.told_s.load(Ordering::Relaxed);
+        if now_s < told_s + PROGRESS_S {
+            return;
+        }
+        let mine = (Ordering::Relaxed, Ordering::Relaxed);
+        if self.told_s.compare_exchange(told_s, now_s, mine.0, mine.1).is_ok() {
+            eprintln!(
+                "{} of {seeds} worlds, {} sessions",
+                self.done.load(Ordering::Relaxed),
+                self.sessions.load(Ordering::Relaxed)
+            );
+        }
+    }
+}
+
+fn summary(total: &Totals, failed: &[Report], took: Duration, asked: &Asked) {
+    let sessions = total.sessions.load(Ordering::Relaxed);
+    println!(
+        "{} worlds, {sessions} sessions simulated, {} events, {:.1} s, {:.0} sessions/s on {} threads",
+        asked.seeds,
+        total.events.load(Ordering::Relaxed),
+        took.as_secs_f64(),
+        sessions as f64 / took.as_secs_f64(),
+        asked.threads
+    );
+    let seeds: Vec<_> = failed.iter().map(|report| report.seed.to_string()).collect();
+    let mut oracles: Vec<_> = failed.iter().map(|report| report.violations[0].oracle).collect();
+    oracles.sort_unstable();
+    if seeds.is_empty() {
+        println!("0 failed");
+    } else {
+        for oracle in oracles.chunk_by(|a, b| a == b) {
+            println!("{:>6} seeds failed first at {}", oracle.len(), oracle[0]);
+        }
+        println!("{} failed: {}", seeds.len(), seeds[..seeds.len().min(MOST_SHOWN)].join(" "));
+        println!("replay one with --seed X --trace");
+    }
+}
+
+fn print_violations(report: &Report) {
+    for violation in &report.violations {
+        println!("{violation}");
+    }
+}
+
+/// One seed in so many is also run with other clocks, which takes six worlds more.
+const CLOCK_EVERY: u64 = 16;
+/// Between two lines of progress.
+const PROGRESS_S: u64 = 5;
+/// Failed seeds that are named.
+const MOST_SHOWN: usize = 100;

@@ -1,0 +1,140 @@
+//! I6: the stored log is a gap-free prefix of the server's; rows and cursor commit together.
+
+use std::collections::BTreeMap;
+
+use homing_core::client::Row;
+use homing_proto::id::{Cursor, UserId};
+use homing_proto::message::{Conversation, LogEntry};
+
+use super::Oracle;
+use crate::fact::{DeviceNo, Fact};
+use crate::truth::{Truth, UserTruth};
+use crate::watch::Findings;
+
+#[derive(Debug, Default)]
+pub(super) struct LogPrefix {
+    cursors: BTreeMap<(DeviceNo, UserId), Cursor>,
+}
+
+impl Oracle for LogPrefix {
+    fn name(&self) -> &'static str {
+        "I6 log prefix"
+    }
+
+    fn see(&mut self, _now: u64, fact: &Fact<'_>, truth: &Truth, findings: &mut Findings<'_>) {
+        match fact {
+            Fact::RowsStored(no, user, rows) => {
+                let key = (*no, (*user).clone());
+                let before = self.cursors.get(&key).copied();
+                match judge(before, user, rows, truth.user(user)) {
+                    Ok(None) => {}
+                    Ok(Some(cursor)) => {
+                        self.cursors.insert(key, cursor);
+                    }
+                    Err(what) => findings.report(format!("{no:?} stores for {user}: {what}")),
+                }
+            }
+            Fact::StoreReset(no, user) | Fact::StoreWiped(no, user) => {
+                self.cursors.remove(&(*no, (*user).clone()));
+            }
+            Fact::CursorForged(no, user, cursor) => {
+                self.cursors.insert((*no, (*user).clone()), *cursor);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn judge(
+    before: Option<Cursor>,
+    user: &UserId,
+    rows: &[Row],
+    truth: Option<&UserTruth>,
+) -> Result<Option<Cursor>, String> {
+    let entries: Vec<&LogEntry> = rows.iter().filter_map(entry).collect();
+    let window = rows.iter().find_map(|row| match row {
+        Row::Window(window) => Some(window),
+        _ => None,
+    });
+    let cursor = rows.iter().find_map(|row| match row {
+        Row::Cursor(cursor) => Some(*cursor),
+        _ => None,
+    });
+    let Some(cursor) = cursor else {
+        if entries.is_empty() && window.is_none() {
+            return Ok(None);
+        }
+        return Err("entries without a cursor".to_owned());
+    };
+    let Some(truth) = truth else {
+        let first = cursor.offset == 0 && entries.is_empty();
+        return if first { Ok(Some(cursor)) } else { Err("a log that is empty".to_owned()) };
+    };
+    let count = entries.len() as u64;
+    if cursor.log_epoch != truth.log_epoch && !truth.log.is_empty() {
+        return Err(format!("a cursor of another log: {cursor:?}"));
+    }
+    if cursor.offset > truth.log.len() as u64 || cursor.offset < count {
+        return Err(format!("{cursor:?} with {count} entries was never given out"));
+    }
+    let from = cursor.offset - count;
+    match (window, before) {
+        (Some(window), _) => judge_window(user, window, from, truth)?,
+        (None, Some(before)) if before.log_epoch == cursor.log_epoch && before.offset == from => {}
+        (None, None) if from == 0 => {}
+        (None, before) => return Err(format!("from {before:?} to {cursor:?} by {count} entries")),
+    }
+    if window.is_some()
+        && let Some(before) = before
+        && before.log_epoch == cursor.log_epoch
+        && before.offset > cursor.offset
+        && before.offset <= truth.log.len() as u64
+    {
+        return Err(format!("back from {before:?} to {cursor:?}"));
+    }
+    for (stored, known) in entries.iter().zip(&truth.log[from as usize..]) {
+        if *stored != known {
+            return Err(format!("{stored:?} in the place of {known:?}"));
+        }
+    }
+    Ok(Some(cursor))
+}
+
+/// A window is the state at its offset, no older and no newer.
+fn judge_window(
+    user: &UserId,
+    window: &[Conversation],
+    offset: u64,
+    truth: &UserTruth,
+) -> Result<(), String> {
+    let counts = truth.counts(user, offset);
+    for conversation in window {
+        let known = counts.get(&conversation.id).copied().unwrap_or_default();
+        let told = (
+            conversation.head,
+            conversation.own_count,
+            conversation.read_seq,
+            conversation.read_own_count,
+        );
+        if told != (known.head, known.own_count, known.read_seq, known.read_own_count) {
+            return Err(format!(
+                "window of {} at {offset}: {told:?}, is {known:?}",
+                conversation.id
+            ));
+        }
+        let messages = truth.messages.get(&conversation.id).map_or(&[][..], |all| &all[..]);
+        let upto = &messages[..(known.head as usize).min(messages.len())];
+        let tail = &upto[upto.len().saturating_sub(conversation.messages.len())..];
+        if tail != &conversation.messages[..] {
+            return Err(format!("window of {} at {offset} holds other messages", conversation.id));
+        }
+    }
+    Ok(())
+}
+
+const fn entry(row: &Row) -> Option<&LogEntry> {
+    match row {
+        Row::Entry(entry) => Some(entry),
+        _ => None,
+    }
+}

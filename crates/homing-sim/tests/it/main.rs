@@ -1,0 +1,7 @@
+//! The simulator judged: that it repeats itself, that its oracles see, and that the machines hold.
+
+mod clock;
+mod determinism;
+mod oracles;
+mod sabotage;
+mod seeds;

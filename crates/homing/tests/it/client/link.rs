@@ -1,0 +1,70 @@
+//! Losing the server and coming back.
+
+use homing::status::LinkStatus;
+use homing::{Client, Code, Event, Hint, NetworkSwitch};
+use tokio_tungstenite::tungstenite::Message as WsMessage;
+
+use super::server::FakeServer;
+use super::{client, config, event, soon, token};
+
+#[tokio::test]
+async fn a_cut_network_severs_and_refuses_and_its_return_brings_a_resume_without_a_login() {
+    let server = FakeServer::start().await;
+    let network = NetworkSwitch::default();
+    let client = Client::open(config(&server).network_switch(network.clone())).await.unwrap();
+    let login = client.login("alice", token()).start();
+    let (mut peer, first) = server.welcome().await;
+    soon(login).await.unwrap();
+    let mut status = client.status();
+
+    network.cut();
+    soon(peer.gone()).await;
+    let lost = soon(status.wait_for(|status| !status.is_connected())).await.unwrap();
+    assert!(lost.user().is_some(), "the account stays signed in");
+    let is_refused = |status: &homing::Status| matches!(&status.link, LinkStatus::Waiting { cause, .. } if cause.code == Code::NETWORK);
+    soon(status.wait_for(is_refused)).await.unwrap();
+
+    network.restore();
+    client.hint(Hint::NetworkUp).await.unwrap();
+    let (_peer, again) = server.welcome().await;
+    assert!(again.resume.is_some());
+    assert!(again.counter > first.counter, "{} after {}", again.counter, first.counter);
+    soon(status.wait_for(|status| status.is_connected())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_sends_no_frames_is_left_and_tried_again() {
+    let server = FakeServer::start().await;
+    let client = client(&server).await;
+    let login = client.login("alice", token()).start();
+    let (mut peer, _) = server.welcome().await;
+    soon(login).await.unwrap();
+    let garbage: [WsMessage; 2] =
+        [WsMessage::Binary(vec![0xff; 40].into()), WsMessage::Text("hello".into())];
+    for message in garbage {
+        peer.say_raw(message).await;
+        soon(peer.gone()).await;
+        client.hint(Hint::Tap).await.unwrap();
+        (peer, _) = server.welcome().await;
+    }
+    soon(client.status().wait_for(|status| status.is_connected())).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_network_nothing_is_tried_until_there_is_one() {
+    let server = FakeServer::start().await;
+    let client = client(&server).await;
+    let mut events = client.events();
+    let login = client.login("alice", token()).start();
+    let (mut peer, _) = server.welcome().await;
+    soon(login).await.unwrap();
+
+    client.hint(Hint::NetworkDown).await.unwrap();
+    soon(peer.gone()).await;
+    let down = |status: &homing::Status| matches!(status.link, LinkStatus::NoNetwork);
+    soon(client.status().wait_for(down)).await.unwrap();
+    client.hint(Hint::NetworkUp).await.unwrap();
+    let (_peer, _) = server.welcome().await;
+    event(&mut events, |event| matches!(event, Event::SyncFinished).then_some(())).await;
+    soon(client.status().wait_for(|status| status.is_connected())).await.unwrap();
+}
