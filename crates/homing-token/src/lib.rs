@@ -86,6 +86,7 @@ mod strict_json;
 mod usersig;
 
 use homing_proto::secret::Token;
+use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 
 pub use claims::{Claims, Expected, Grant};
@@ -118,5 +119,18 @@ pub fn verify(format: Format, token: &Token, expected: &Expected<'_>) -> Result<
     }
     match format {
         Format::Usersig => usersig::verify(token, expected),
+    }
+}
+
+/// Reads when a credential says that it expires, without proving anything: for a device that must
+/// judge its own ticket offline (S-4.2). `None` when it cannot be read or its format is not known.
+///
+/// ```
+/// use homing_proto::secret::Token;
+/// assert_eq!(homing_token::peek_expiry("usersig", &Token::new("no token")), None);
+/// ```
+pub fn peek_expiry(format: &str, token: &Token) -> Option<WallTime> {
+    match format.parse().ok()? {
+        Format::Usersig => usersig::peek(token).map(|claims| claims.expires_at),
     }
 }

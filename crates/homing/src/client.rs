@@ -122,7 +122,10 @@ impl Client {
         credential: Option<Credential>,
     ) -> Result<LoggedIn, Error> {
         let user = UserId::parse(user)?;
-        let credential = credential.map(|credential| (credential, None));
+        let credential = credential.map(|credential| {
+            let expires = homing_token::peek_expiry(&credential.format, &credential.token);
+            (credential, expires)
+        });
         self.command(Command::LoginOffline { user, credential }).await.and_then(call::logged_in)
     }
 

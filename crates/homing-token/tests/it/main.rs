@@ -6,6 +6,7 @@ mod craft;
 
 mod batch;
 mod order;
+mod peek;
 mod properties;
 mod secrets;
 mod strict;
