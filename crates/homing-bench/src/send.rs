@@ -141,6 +141,8 @@ async fn wait(
     running: &mut tokio::task::JoinSet<Result<Told, Failure>>,
 ) -> Result<(), Failure> {
     tokio::select! {
+        // Looked at first: behind the last barrier a sender may be done before this is.
+        biased;
         _ = barrier.wait() => Ok(()),
         Some(told) = running.join_next() => {
             told??;

@@ -100,7 +100,7 @@ mod tests {
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         let commands = || command.get_subcommands().filter(|inner| inner.get_name() != "help");
         // Where the commands below have examples, or this one has them for all, none is left out.
-        let below = || commands().next().is_some() && commands().all(|inner| has_examples(inner));
+        let below = || commands().next().is_some() && commands().all(has_examples);
         assert!(help.contains("Examples:") || below(), "{}", command.get_name());
     }
 

@@ -1,6 +1,6 @@
 //! What a waiting connection costs: the server's memory with few and with many users signed in.
 //!
-//! `cargo run --release -p homing-server --example idle -- [--tls] [COUNT]`
+//! `cargo run --release -p homing-server --example idle -- [COUNT] [--tls] [--uncached]`
 //!
 //! The server runs in a process of its own, with jemalloc as in the program. COUNT connections
 //! (10 000) sign in as as many users; the figure is what the resident memory grew from the first
@@ -11,8 +11,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use homing_proto::device::{Device, Platform};
@@ -31,19 +33,23 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let tls = args.iter().any(|arg| arg == "--tls");
     if args.first().is_some_and(|arg| arg == "serve") {
-        return serve(tls);
+        return serve(&args);
     }
     let count = args.iter().find_map(|arg| arg.parse().ok()).unwrap_or(10_000);
-    measure(count, tls);
+    measure(count, &args);
 }
 
-fn serve(tls: bool) {
+fn serve(args: &[String]) {
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let dir = tempfile::tempdir().unwrap();
     let mut config = Config::new(dir.path().join("data"));
     config.listen.set_port(0);
-    if tls {
+    if has("--uncached") {
+        // Without what the store keeps of users in use: the connections alone.
+        config.cached = 16;
+    }
+    if has("--tls") {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let files = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
         std::fs::write(&files.cert, made.cert.pem()).unwrap();
@@ -61,12 +67,10 @@ fn serve(tls: bool) {
     });
 }
 
-fn measure(count: usize, tls: bool) {
+fn measure(count: usize, args: &[String]) {
+    let tls = args.iter().any(|arg| arg == "--tls");
     let mut server = Command::new(std::env::current_exe().unwrap());
-    server.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped());
-    if tls {
-        server.arg("--tls");
-    }
+    server.arg("serve").args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut server = server.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -80,9 +84,7 @@ fn measure(count: usize, tls: bool) {
     }
     let before = rest_and_read(&server);
     let resumed = Instant::now();
-    while clients.len() < count {
-        clients.push(world.login(clients.len()));
-    }
+    clients.extend(world.login_together(first..count));
     let took = resumed.elapsed();
     let after = rest_and_read(&server);
     let slope = |from: u64, to: u64| (to as f64 - from as f64) * 1024.0 / (count - first) as f64;
@@ -90,7 +92,7 @@ fn measure(count: usize, tls: bool) {
     println!("resident           {before} KiB -> {after} KiB");
     println!("per connection     {:.0} B", slope(before, after));
     let per_s = (count - first) as f64 / took.as_secs_f64();
-    println!("logins             {per_s:.0} per s, one after the other");
+    println!("logins             {per_s:.0} per s over {LOGINS_AT_ONCE} threads, clients included");
     for client in &mut clients {
         client.send_large();
     }
@@ -109,6 +111,9 @@ fn rest_and_read(server: &Child) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
+
+/// Threads that sign in, each waiting for its answer.
+const LOGINS_AT_ONCE: usize = 64;
 
 struct World {
     addr: SocketAddr,
@@ -130,6 +135,19 @@ impl World {
             now: WallTime(u64::try_from(now.as_millis()).unwrap()),
             tls: tls.then(trusting),
         }
+    }
+
+    fn login_together(&self, numbers: Range<usize>) -> Vec<Client> {
+        let next = AtomicUsize::new(numbers.start);
+        let log_in_some = || {
+            let numbers_left = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+            let mine = numbers_left.take_while(|number| *number < numbers.end);
+            mine.map(|number| self.login(number)).collect::<Vec<_>>()
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..LOGINS_AT_ONCE).map(|_| scope.spawn(log_in_some)).collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        })
     }
 
     fn login(&self, number: usize) -> Client {

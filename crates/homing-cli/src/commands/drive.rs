@@ -7,6 +7,7 @@
 mod operation;
 mod output;
 mod request;
+mod sending;
 mod shape;
 mod waiting;
 
@@ -19,11 +20,12 @@ use homing::{
     Client, ClockShift, Config, Fact, Logged, NetworkSwitch, Plaintext, Platform, TlsRoots,
 };
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, coop};
+use tokio::task::JoinSet;
 
 use self::operation::Driven;
 use self::output::Output;
 use self::request::Request;
+use self::sending::{Sending, first_poll};
 use self::waiting::Waiting;
 use crate::cli::{Done, Outcome};
 use crate::failure::Failure;
@@ -129,7 +131,8 @@ async fn drive(arguments: &Arguments) -> Outcome {
     let output = Output::start();
     let waiting = Arc::new(Waiting::default());
     let telling = tokio::spawn(tell(client.clone(), output.clone(), waiting.clone()));
-    let driven = Driven { client: client.clone(), network, clock, waiting };
+    let sending = Sending::start(client.clone());
+    let driven = Driven { client: client.clone(), sending, network, clock, waiting };
     let mut running = JoinSet::new();
     tokio::select! {
         () = read(lines::stdin(), &driven, &output, &mut running) => finish(&mut running).await,
@@ -171,11 +174,8 @@ async fn read(
             let result = driven.run(request).await;
             answers.put(shape::answer(&id, result.as_ref())).await;
         });
-        // The first poll hands the call to the client: calls begin in the order of the lines.
-        let first = std::future::poll_fn(|context| {
-            std::task::Poll::Ready(operation.as_mut().poll(context).is_ready())
-        });
-        if !coop::unconstrained(first).await {
+        // The first poll hands the call over: calls begin in the order of the lines.
+        if !first_poll(&mut operation).await {
             running.spawn(operation);
         }
     }
@@ -221,7 +221,7 @@ const RUNNING: usize = 16 * 1024;
 /// and wants the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Entries of the journal kept for a stdout that is read slowly.
-const EVENTS: usize = 64 * 1024;
+const EVENTS: usize = 16 * 1024;
 
 const EXAMPLES: &str = r#"In, one line each (`id` is a number or a string and comes back with the answer):
   {"id":1,"do":"login","user":"alice","token":"…","force":true,"depth":"live","timeout_ms":30000}

@@ -1,5 +1,6 @@
 //! `homing doctor`.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use serde_json::Value;
@@ -32,6 +33,13 @@ fn a_healthy_server_gets_no_complaint_while_it_runs() {
         assert!(text.contains(seen), "{text}");
     }
     assert!(!text.contains("fail"), "{text}");
+    server.stop();
+    let names =
+        || data.read_dir().unwrap().map(|e| e.unwrap().file_name()).collect::<BTreeSet<_>>();
+    let before = names();
+    let output = run(["doctor", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    assert!(stdout(&output).contains("whole"), "{}", stdout(&output));
+    assert_eq!(names(), before, "it leaves nothing behind");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn sends_keep_the_order_of_their_lines() {
     let server = Server::start(&folder.path().join("server"));
     let mut alice = Drive::start(server.url(), &folder.path().join("alice"), "ios");
     alice.login("alice", &server.token("alice"));
-    let texts: Vec<_> = (0..90).map(|i| format!("message {i}")).collect();
+    let texts: Vec<_> = (0..100).map(|i| format!("message {i}")).collect();
     let ids: Vec<_> = texts
         .iter()
         .map(|text| alice.begin("send", json!({"to": "bob", "text": text, "wait": "accepted"})))

@@ -35,7 +35,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| invalid(format!("{}: {error}", path.display())))?;
-        let directory = path.parent().unwrap_or(Path::new(""));
+        let directory = path.parent().unwrap_or_else(|| Path::new(""));
         Self::from_toml(&text, directory)
             .map_err(|error| invalid(format!("{}: {}", path.display(), error.sentence())))
     }
@@ -122,8 +122,7 @@ mod tests {
             bound_loopback = true
         "#;
         let config = Config::from_toml(text, Path::new("/etc/homing")).unwrap();
-        let files =
-            TlsFiles { cert: "/etc/homing/cert.pem".into(), key: "/etc/key.pem".into() };
+        let files = TlsFiles { cert: "/etc/homing/cert.pem".into(), key: "/etc/key.pem".into() };
         assert_eq!((config.data, config.tls), ("/data".into(), Some(files)));
         assert_eq!(config.listen.to_string(), "0.0.0.0:443");
         assert_eq!(config.plaintext, Plaintext::Anywhere);

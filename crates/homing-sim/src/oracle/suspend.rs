@@ -17,6 +17,9 @@ pub(super) struct Suspend {
 #[derive(Debug, Default)]
 struct Locks {
     asked: Vec<CommandId>,
+    /// Calls of `resume` that are not over. A call made while a verdict is being stored takes effect
+    /// only when it is over, after the suspend before it.
+    resuming: Vec<CommandId>,
     is_suspended: bool,
     open: usize,
 }
@@ -32,7 +35,11 @@ impl Oracle for Suspend {
                 self.devices.insert(*no, Locks::default());
             }
             Fact::Called(no, id, Command::Suspend) => self.locks(*no).asked.push(*id),
-            Fact::Called(no, _, Command::Resume) => self.locks(*no).is_suspended = false,
+            Fact::Called(no, id, Command::Resume) => {
+                let locks = self.locks(*no);
+                locks.resuming.push(*id);
+                locks.is_suspended = false;
+            }
             Fact::StoresOpen(no, open) => {
                 let locks = self.locks(*no);
                 locks.open = *open;
@@ -42,6 +49,11 @@ impl Oracle for Suspend {
             }
             Fact::Completed(no, id, Ok(_)) => {
                 let locks = self.locks(*no);
+                if let Some(at) = locks.resuming.iter().position(|resuming| resuming == id) {
+                    locks.resuming.remove(at);
+                    locks.is_suspended = false;
+                    return;
+                }
                 let Some(at) = locks.asked.iter().position(|asked| asked == id) else { return };
                 locks.asked.remove(at);
                 locks.is_suspended = true;

@@ -82,7 +82,7 @@ impl View {
             Told::Panel(title, lines) => self.panel = Some((title, lines)),
             // The banner tells it.
             Told::SignedIn(_) => {}
-            Told::Message(_) | Told::Sent | Told::Status | Told::Nothing => {}
+            Told::Message(_) | Told::Lists | Told::Sent | Told::Status | Told::Nothing => {}
             Told::End => return Flow::Quit,
         }
         Flow::On
@@ -97,10 +97,6 @@ impl View {
     async fn pressed(&mut self, talk: &mut Talk, event: Event) -> Flow {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(talk, key).await,
-            Event::Paste(text) => {
-                text.chars().for_each(|c| self.input.insert(c));
-                Flow::On
-            }
             _ => Flow::On,
         }
     }

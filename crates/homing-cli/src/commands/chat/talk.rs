@@ -47,6 +47,8 @@ pub(super) enum Told {
     Panel(&'static str, Vec<String>),
     /// A message came.
     Message(Message),
+    /// The lists are new; messages in them were not told one by one.
+    Lists,
     /// An own message came to its end.
     Sent,
     /// The status changed.
@@ -171,9 +173,13 @@ impl Talk {
                     )),
                 }
             }
-            Event::Read { .. } | Event::WindowChanged => {
+            Event::Read { .. } => {
                 self.stale = true;
                 Told::Nothing
+            }
+            Event::WindowChanged => {
+                self.stale = true;
+                Told::Lists
             }
             Event::DevicesChanged(devices) => {
                 self.devices = devices;

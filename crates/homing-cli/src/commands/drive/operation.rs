@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::request::{Request, conversation, wrong};
+use super::sending::Sending;
 use super::shape;
 use super::waiting::Waiting;
 
@@ -21,6 +22,7 @@ use super::waiting::Waiting;
 #[derive(Clone)]
 pub(super) struct Driven {
     pub(super) client: Client,
+    pub(super) sending: Sending,
     pub(super) network: NetworkSwitch,
     pub(super) clock: ClockShift,
     pub(super) waiting: Arc<Waiting>,
@@ -143,7 +145,7 @@ impl Driven {
             Some("accepted") => Some(self.waiting.register(client_id)),
             Some(_) => return Err(wrong("`wait` is `queued` or `accepted`")),
         };
-        if let Err(error) = self.client.send_as(client_id, &to, content).await {
+        if let Err(error) = self.sending.send(client_id, to.clone(), content).await {
             self.waiting.forget(client_id);
             return Err(error);
         }

@@ -192,11 +192,9 @@ async fn an_expiring_credential_is_announced_and_ends_the_link_unless_renewed() 
     let renewed = alice.request(Request::Renew(short(&world))).await;
     assert!(matches!(renewed, Ok(Response::Renewed { credential_expires_in_ms: Some(_) })));
     world.clock.advance(30_000);
-    assert!(matches!(
-        alice.recv().await,
-        ServerFrame::Ping { .. } | ServerFrame::CredentialExpiring { .. }
-    ));
+    // The answer says that the server has heard it before the clock moves on.
     alice.send(&ClientFrame::Ping { nonce: 1 }).await;
+    while !matches!(alice.recv().await, ServerFrame::Pong { nonce: 1, .. }) {}
     world.clock.advance(31_000);
     let close = alice.closed().await;
     assert_eq!(close.error.code, Code::CREDENTIAL_EXPIRED);

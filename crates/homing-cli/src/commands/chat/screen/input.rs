@@ -20,7 +20,7 @@ impl Input {
         std::mem::take(&mut self.chars).into_iter().collect()
     }
 
-    /// Control characters (of a paste) become spaces; what would be too long to send is dropped.
+    /// Control characters become spaces; what would be too long to send is dropped.
     pub(super) fn insert(&mut self, c: char) {
         if self.chars.len() < CHARS {
             self.chars.insert(self.cursor, if c.is_control() { ' ' } else { c });
