@@ -34,7 +34,8 @@ impl Spans {
     /// Of no spans everything is 0.
     pub(crate) fn summary(mut self) -> Summary {
         self.0.sort_unstable();
-        let at = |share| self.0.get(rank(self.0.len(), share)).map_or(0.0, |us| f64::from(*us) / 1e3);
+        let at =
+            |share| self.0.get(rank(self.0.len(), share)).map_or(0.0, |us| f64::from(*us) / 1e3);
         Summary {
             count: self.0.len(),
             p50_ms: at(0.50),

@@ -134,7 +134,10 @@ async fn measure(arguments: &Arguments, server: &Server) -> Result<Figures, Fail
         }
         expect(goal - connected, &mut told, |news| matches!(news, News::SignedIn)).await?;
         connected = goal;
-        eprintln!("bench: {goal} connections after {:.1} s, at rest now", began.elapsed().as_secs_f64());
+        eprintln!(
+            "bench: {goal} connections after {:.1} s, at rest now",
+            began.elapsed().as_secs_f64()
+        );
         points.push(look(server, goal, settle, &mut told).await?);
     }
     let cpu_connect = server.used()?.since(began_cpu);
@@ -279,7 +282,9 @@ async fn expect(
         let mut left = count;
         while left > 0 {
             match told.recv().await.expect("the field holds a sender") {
-                News::Lost(number, lost) => return Err(format!("connection {number}: {lost}").into()),
+                News::Lost(number, lost) => {
+                    return Err(format!("connection {number}: {lost}").into());
+                }
                 news if is_it(&news) => left -= 1,
                 _ => {}
             }

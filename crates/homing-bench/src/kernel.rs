@@ -71,15 +71,8 @@ fn tcp_pages(text: &str) -> Option<u64> {
 }
 
 /// The kinds of objects that an open socket in a poll consists of.
-const SLABS: [&str; 7] = [
-    "TCP",
-    "sock_inode_cache",
-    "filp",
-    "dentry",
-    "eventpoll_epi",
-    "eventpoll_pwq",
-    "ep_head",
-];
+const SLABS: [&str; 7] =
+    ["TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "eventpoll_pwq", "ep_head"];
 const PAGE: u64 = 4096;
 
 #[cfg(test)]

@@ -183,7 +183,9 @@ impl Link {
 
     fn decode(&mut self, mut input: &mut [u8]) -> Result<(), Lost> {
         let broken = |violation| Lost::Broken(format!("{violation}"));
-        while let Some(message) = self.decoder.decode(&mut input, limits::FRAME_MAX).map_err(broken)? {
+        while let Some(message) =
+            self.decoder.decode(&mut input, limits::FRAME_MAX).map_err(broken)?
+        {
             match message {
                 Message::Binary(bytes) => {
                     let frame = codec::decode_server(Bytes::from(bytes.into_owned()));

@@ -12,14 +12,13 @@ use clap::Args;
 use homing_proto::secret::Token;
 use serde_json::json;
 
-use crate::Failure;
 use crate::crowd::Crowd;
-use crate::disk::Probe;
 use crate::facts::Facts;
 use crate::figures::{Spans, per_second};
 use crate::link::{Link, Lost, Target, source};
 use crate::report::{Bound, Measured, Verdict};
 use crate::server::{self, Server, Transport};
+use crate::{Failure, disk};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -134,7 +133,7 @@ async fn measure(
     let tally = work(&field, arguments.workers).await?;
     let took = began.elapsed();
     let used = server.used()?.since(used);
-    let disk = flushes(server)?;
+    let disk = disk::flushes(server.dir())?;
     let (logins, per_s) = (tally.spans.len(), per_second(tally.spans.len(), took));
     let figures = json!({
         "users": if users == Users::New { "new" } else { "known" },
@@ -150,16 +149,6 @@ async fn measure(
         "fdatasync_of_4_kib_afterwards": disk,
     });
     Ok((figures, per_s))
-}
-
-/// What the disk needs for one small durable write, without the server.
-fn flushes(server: &Server) -> Result<crate::figures::Summary, Failure> {
-    let mut probe = Probe::new(server.dir())?;
-    let mut spans = Spans::default();
-    for _ in 0..200 {
-        spans.add(probe.once()?);
-    }
-    Ok(spans.summary())
 }
 
 /// Every user of the pool signs in once.

@@ -103,8 +103,18 @@ fn verdicts(sizes: &[Size]) -> (Vec<Verdict>, Vec<f64>) {
     let farthest = spread.iter().map(|ratio| (ratio - 1.0).abs()).fold(0.0, f64::max);
     let screen = first.warm.first_20_conversations;
     let budgets = vec![
-        Verdict::new("B-8", "p50 to the first 20 conversations, ms", screen.p50_ms, Bound::AtMost(5.0)),
-        Verdict::new("B-8", "p99 to the first 20 conversations, ms", screen.p99_ms, Bound::AtMost(20.0)),
+        Verdict::new(
+            "B-8",
+            "p50 to the first 20 conversations, ms",
+            screen.p50_ms,
+            Bound::AtMost(5.0),
+        ),
+        Verdict::new(
+            "B-8",
+            "p99 to the first 20 conversations, ms",
+            screen.p99_ms,
+            Bound::AtMost(20.0),
+        ),
         Verdict::new(
             "B-8",
             "farthest p50 of another size, share of the first",
@@ -146,8 +156,7 @@ fn open_often(store: &Path, app: u32, runs: u32, cache: Cache) -> Result<Screens
             }
         }
     }
-    let [opened, signed_in, first_20_conversations, first_20_messages] =
-        steps.map(Spans::summary);
+    let [opened, signed_in, first_20_conversations, first_20_messages] = steps.map(Spans::summary);
     Ok(Screens { opened, signed_in, first_20_conversations, first_20_messages })
 }
 

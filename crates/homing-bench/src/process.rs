@@ -60,6 +60,22 @@ fn parse_cpu(text: &str) -> Option<Duration> {
     Some(Duration::from_millis((ticks(11)? + ticks(12)?) * TICK_MS))
 }
 
+/// Time that the threads of a process have waited for a processor though they had something to do: what
+/// other programs, and the client of a measurement, took from it.
+///
+/// # Errors
+/// When the process is gone, or this is not Linux.
+pub(crate) fn waited(pid: u32) -> Result<Duration, Failure> {
+    let path = format!("/proc/{pid}/task");
+    let tasks = fs::read_dir(&path).map_err(|error| format!("{path}: {error}"))?;
+    // A thread may end while it is looked at; its time is gone with it.
+    let times = tasks.flatten().filter_map(|task| {
+        let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        text.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    Ok(Duration::from_nanos(times.sum()))
+}
+
 /// Linux counts in hundredths of a second wherever programs can see it.
 const TICK_MS: u64 = 10;
 
@@ -86,6 +102,6 @@ mod tests {
         let pid = std::process::id();
         let memory = memory(pid).unwrap();
         assert!(memory.rss >= memory.anonymous && memory.anonymous > 0);
-        assert!(cpu(pid).is_ok());
+        assert!(cpu(pid).is_ok() && waited(pid).is_ok());
     }
 }

@@ -108,7 +108,8 @@ fn markdown(measured: &Measured) -> String {
 
 /// One row for each leaf, named by its path.
 fn rows(text: &mut String, path: &str, value: &Value) {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let below =
+        |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, v)| rows(text, &below(name), v)),
         Value::Array(items) => {

@@ -16,13 +16,13 @@ use serde_json::json;
 use tokio::sync::{Barrier, watch};
 
 use self::check::{Inbox, Wrong};
-use crate::Failure;
 use crate::crowd::{Crowd, user};
 use crate::facts::Facts;
 use crate::figures::{Spans, per_second};
 use crate::link::{Link, Target, source};
 use crate::report::{Bound, Measured, Verdict};
 use crate::server::{self, Server, Transport};
+use crate::{Failure, disk};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -127,6 +127,7 @@ async fn measure(
         "lost_or_doubled": 0,
         "cpu": used,
         "server_cpu_us_per_message": used.server_us_each(acked),
+        "fdatasync_of_4_kib_afterwards": disk::flushes(server.dir())?,
     });
     let budgets = vec![
         Verdict::new("B-4", "messages acknowledged per second", per_s, Bound::AtLeast(20_000.0)),
@@ -214,7 +215,10 @@ async fn collect(
 
 fn message(id: u32, peer: usize, client_id: ClientMsgId, content: &Content) -> ClientFrame {
     let conversation = ConversationId::Direct(user(peer));
-    ClientFrame::Request { id, body: Request::Send { conversation, client_id, content: content.clone() } }
+    ClientFrame::Request {
+        id,
+        body: Request::Send { conversation, client_id, content: content.clone() },
+    }
 }
 
 fn name(number: usize, written: u32) -> ClientMsgId {

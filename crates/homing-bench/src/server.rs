@@ -65,6 +65,9 @@ pub(crate) enum Transport {
 pub(crate) struct Used {
     pub(crate) server_cpu_s: f64,
     pub(crate) client_cpu_s: f64,
+    /// Waiting for a processor that something else had, all threads together.
+    pub(crate) server_waited_s: f64,
+    pub(crate) client_waited_s: f64,
 }
 
 impl Server {
@@ -151,9 +154,12 @@ impl Server {
     /// # Errors
     /// When the server has ended.
     pub(crate) fn used(&self) -> Result<Used, Failure> {
+        let (server, client) = (self.pid(), std::process::id());
         Ok(Used {
-            server_cpu_s: process::cpu(self.pid())?.as_secs_f64(),
-            client_cpu_s: process::cpu(std::process::id())?.as_secs_f64(),
+            server_cpu_s: process::cpu(server)?.as_secs_f64(),
+            client_cpu_s: process::cpu(client)?.as_secs_f64(),
+            server_waited_s: process::waited(server)?.as_secs_f64(),
+            client_waited_s: process::waited(client)?.as_secs_f64(),
         })
     }
 }
@@ -164,6 +170,8 @@ impl Used {
         Self {
             server_cpu_s: round(self.server_cpu_s - earlier.server_cpu_s),
             client_cpu_s: round(self.client_cpu_s - earlier.client_cpu_s),
+            server_waited_s: round(self.server_waited_s - earlier.server_waited_s),
+            client_waited_s: round(self.client_waited_s - earlier.client_waited_s),
         }
     }
 

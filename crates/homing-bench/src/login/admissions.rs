@@ -113,12 +113,7 @@ impl Rounds {
 
 impl Loops {
     /// Lets all slots run until `is_enough`; gives what was measured.
-    fn run(
-        &self,
-        slots: u32,
-        wait: &mpsc::Receiver<()>,
-        is_enough: impl Fn() -> bool,
-    ) -> Spans {
+    fn run(&self, slots: u32, wait: &mpsc::Receiver<()>, is_enough: impl Fn() -> bool) -> Spans {
         self.is_over.store(false, Ordering::SeqCst);
         self.running.store(u64::from(slots), Ordering::SeqCst);
         for slot in 0..slots {

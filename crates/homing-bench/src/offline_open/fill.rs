@@ -17,12 +17,7 @@ use crate::{Failure, crowd};
 ///
 /// # Errors
 /// What the store says.
-pub(super) fn fill(
-    dir: &Path,
-    app: u32,
-    conversations: u64,
-    messages: u64,
-) -> Result<(), Failure> {
+pub(super) fn fill(dir: &Path, app: u32, conversations: u64, messages: u64) -> Result<(), Failure> {
     let mut shelf = SqliteShelf::new(dir, AppId::new(app)?)?;
     let opening = shelf.open(&crowd::user(USER), Missing::Create)?;
     let mut store = opening.store.ok_or("the store was not made")?;

@@ -55,7 +55,12 @@ impl Inbox {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn entry(&mut self, owner: usize, offset: u64, entry: &LogEntry) -> Result<(), Wrong> {
+    pub(super) fn entry(
+        &mut self,
+        owner: usize,
+        offset: u64,
+        entry: &LogEntry,
+    ) -> Result<(), Wrong> {
         if offset != self.offset + 1 {
             return Err(Wrong::Offset { user: owner, expected: self.offset + 1, got: offset });
         }
@@ -77,7 +82,8 @@ impl Inbox {
         if crowd::number(&message.from) == Some(owner) {
             let own = Own { peer, client_id: message.client_id, seq: message.seq };
             let before = self.pushed.replace(own);
-            return before.map_or_else(|| self.settle(), |before| Err(unpaired(Some(before), None)));
+            return before
+                .map_or_else(|| self.settle(), |before| Err(unpaired(Some(before), None)));
         }
         Ok(())
     }
@@ -118,10 +124,7 @@ impl Inbox {
 }
 
 fn unpaired(pushed: Option<Own>, acknowledged: Option<Own>) -> Wrong {
-    Wrong::Acknowledged {
-        pushed: format!("{pushed:?}"),
-        acknowledged: format!("{acknowledged:?}"),
-    }
+    Wrong::Acknowledged { pushed: format!("{pushed:?}"), acknowledged: format!("{acknowledged:?}") }
 }
 
 impl std::fmt::Display for Wrong {

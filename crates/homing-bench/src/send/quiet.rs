@@ -37,9 +37,8 @@ pub(super) async fn measure(
     for number in 1..=messages + WARM_UP {
         let began = Instant::now();
         sender.put(&message(number, 1, name(0, number), &text));
-        let both = async {
-            tokio::try_join!(sent(&mut sender, began), pushed(&mut receiver, began))
-        };
+        let both =
+            async { tokio::try_join!(sent(&mut sender, began), pushed(&mut receiver, began)) };
         let (ack, push) =
             tokio::time::timeout(PATIENCE, both).await.map_err(|_| "a message was lost")??;
         // With the server at rest again, so that the two do not wait for each other.
@@ -51,13 +50,10 @@ pub(super) async fn measure(
             flushed.add(flush);
         }
     }
-    let [delivered, acknowledged, flushed] =
-        [delivered, acknowledged, flushed].map(Spans::summary);
+    let [delivered, acknowledged, flushed] = [delivered, acknowledged, flushed].map(Spans::summary);
     let over = |ms: f64, disk: f64| round(ms - disk, 3);
-    let (p50, p99) = (
-        over(delivered.p50_ms, flushed.p50_ms),
-        over(delivered.p99_ms, flushed.p50_ms),
-    );
+    let (p50, p99) =
+        (over(delivered.p50_ms, flushed.p50_ms), over(delivered.p99_ms, flushed.p50_ms));
     let budgets = vec![
         Verdict::new("B-5", "p50 of the delivery over one fdatasync, ms", p50, Bound::AtMost(3.0)),
         Verdict::new("B-5", "p99 of the delivery over one fdatasync, ms", p99, Bound::AtMost(15.0)),

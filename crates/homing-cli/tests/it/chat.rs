@@ -1,6 +1,11 @@
 //! `homing chat` in a pipe.
 
-use crate::program::{Lines, Server, assert_failed, homing, run, run_with, stderr};
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::program::{Drive, Lines, Server, assert_failed, homing, run, run_with, stderr};
 
 #[test]
 fn lines_from_a_pipe_are_sent_and_lines_for_a_pipe_are_printed() {
@@ -19,8 +24,12 @@ fn lines_from_a_pipe_are_sent_and_lines_for_a_pipe_are_printed() {
         "--store",
         store.to_str().unwrap(),
     ]);
-    bob.env("HOMING_TOKEN", server.token("bob"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    bob.env("HOMING_TOKEN", server.token("bob")).stderr(writer);
     let mut bob = Lines::start(bob);
+    let is_ready = |line: &String| line.contains("up to date");
+    let mut told = BufReader::new(reader).lines().map_while(Result::ok);
+    assert!(told.any(|line| is_ready(&line)));
     let mut alice =
         homing(["chat", "--server", url, "--app-id", "1", "--user", "alice", "--with", "bob"]);
     alice.env("HOMING_TOKEN", server.token("alice"));
@@ -34,6 +43,21 @@ fn lines_from_a_pipe_are_sent_and_lines_for_a_pipe_are_printed() {
     }
     bob.say("/quit");
     assert_eq!(bob.wait().code(), Some(0));
+}
+
+#[test]
+fn what_was_written_before_the_start_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server"));
+    let mut alice = Drive::start(server.url(), &folder.path().join("alice"), "ios");
+    alice.login("alice", &server.token("alice"));
+    alice.done("send", json!({"to": "bob", "text": "early", "wait": "accepted"}));
+    let mut bob = homing(["chat", "--server", server.url(), "--app-id", "1", "--user", "bob"]);
+    bob.env("HOMING_TOKEN", server.token("bob")).stderr(Stdio::null());
+    let mut bob = Lines::start(bob);
+    assert!(bob.next().unwrap().ends_with(" alice: early"));
+    alice.done("send", json!({"to": "bob", "text": "late", "wait": "accepted"}));
+    assert!(bob.next().unwrap().ends_with(" alice: late"), "nothing is printed twice");
 }
 
 #[test]
