@@ -13,6 +13,7 @@ pub mod account;
 pub mod io;
 pub mod status;
 
+mod checks;
 mod connection;
 mod delivery;
 mod link;

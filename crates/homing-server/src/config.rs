@@ -68,7 +68,7 @@ impl Config {
             bounds: Bounds::default(),
             reconnect_window: Duration::from_secs(10),
             drain: Duration::from_secs(10),
-            cached: 4_096,
+            cached: 1_024,
             clock: Clock::system(),
         }
     }

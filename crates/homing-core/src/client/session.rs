@@ -4,13 +4,11 @@
 use homing_proto::device::KickRecord;
 use homing_proto::frame::{Credential, EndSession, Intent};
 use homing_proto::id::{LoginId, UserId};
-use homing_proto::limits::{
-    LOGIN_EXTENSION_BYTES, LOGIN_TIMEOUT_MS, LOGIN_WINDOW_MS, LOGINS_PER_WINDOW, TOKEN_BYTES,
-    USER_NAME_BYTES,
-};
+use homing_proto::limits::{LOGIN_TIMEOUT_MS, LOGINS_PER_WINDOW, TOKEN_BYTES};
 use homing_proto::time::{Time, WallTime};
 use homing_proto::{Code, Error};
 
+use super::checks::{check_login, refused_before};
 use super::requests::Asked;
 use super::status::{CredentialStatus, Trust, Why};
 use super::{
@@ -568,80 +566,6 @@ impl Client {
         self.renew(turn, caller.id, credential, reply, caller.deadline);
     }
 
-    /// The credential was not refused before, and there were not too many logins (S-3.5, S-8.5).
-    fn may_log_in(&mut self, now: Time, credential: &Credential) -> Result<(), Error> {
-        if let Some(code) = self.account.refusal(credential) {
-            return Err(refused_before(code));
-        }
-        self.logins.retain(|at| now < *at + LOGIN_WINDOW_MS);
-        let free = match self.logins.front() {
-            Some(first) if self.logins.len() >= LOGINS_PER_WINDOW => *first + LOGIN_WINDOW_MS,
-            _ => now,
-        };
-        // An attempt further off than this could not be answered within a login's patience.
-        let allowed = self.pacing.allowed(now);
-        let at = if allowed.since(now) > LOGIN_WINDOW_MS { free.max(allowed) } else { free };
-        if at > now {
-            let wait = u32::try_from(at.since(now)).unwrap_or(u32::MAX);
-            return Err(Error::new(Code::TOO_FREQUENT).retry_after(wait));
-        }
-        Ok(())
-    }
-
-    /// S-4.2, with the credential that is stored.
-    fn passes_offline_checks(&self, user: &UserId, wall: WallTime) -> Result<(), Error> {
-        let last = self.checks_last(user, wall)?;
-        if last.credential.is_none() && last.session.is_none() {
-            return Err(Code::NEEDS_EXPLICIT_LOGIN.into());
-        }
-        if last.is_expired(wall) {
-            return Err(Code::CREDENTIAL_EXPIRED.into());
-        }
-        Ok(())
-    }
-
-    /// S-4.2, with a credential that the app brings.
-    fn passes_offline_checks_with(
-        &self,
-        user: &UserId,
-        credential: &Credential,
-        expires: Option<WallTime>,
-        wall: WallTime,
-    ) -> Result<(), Error> {
-        let last = self.checks_last(user, wall)?;
-        if let Some(code) = self.account.refusal(credential) {
-            return Err(refused_before(code));
-        }
-        let same = last.credential.as_ref() == Some(credential);
-        let expires = if same { last.credential_expires.or(expires) } else { expires };
-        if expires.is_some_and(|at| at.0 <= last.server_now(wall).0) {
-            return Err(Code::CREDENTIAL_EXPIRED.into());
-        }
-        Ok(())
-    }
-
-    fn checks_last(
-        &self,
-        user: &UserId,
-        wall: WallTime,
-    ) -> Result<&super::account::LastLogin, Error> {
-        let last = self
-            .account
-            .last
-            .as_ref()
-            .filter(|last| last.user == *user)
-            .ok_or_else(|| Error::new(Code::OFFLINE_NOT_LAST_USER))?;
-        if last.ended.is_some() {
-            return Err(Code::NEEDS_EXPLICIT_LOGIN.into());
-        }
-        let age_ms = wall.0.saturating_sub(last.verified_at.0);
-        if self.config.max_offline_age_ms.is_some_and(|limit| age_ms > limit) {
-            return Err(Error::new(Code::NEEDS_EXPLICIT_LOGIN)
-                .with_text("the last online login was too long ago; sign in again"));
-        }
-        Ok(last)
-    }
-
     fn sign_in_locally(&mut self, turn: &mut Turn<'_>, id: CommandId, user: UserId) {
         if self.store.user().is_some_and(|open| *open != user) {
             let error = Code::SUPERSEDED.into();
@@ -678,23 +602,6 @@ pub(super) fn why(error: &Error, kick: Option<&KickRecord>) -> Why {
         (Some(record), _) => Why::Kicked(record.clone()),
         (None, _) => Why::LoginFailed(error.clone()),
     }
-}
-
-fn check_login(credential: &Credential, options: &LoginOptions) -> Result<(), Error> {
-    if credential.token.expose().len() > TOKEN_BYTES {
-        return Err(Error::new(Code::CREDENTIAL_MALFORMED).with_text("the token is too long"));
-    }
-    if options.user_name.len() > USER_NAME_BYTES {
-        return Err(Error::new(Code::INVALID_ARGUMENT).with_text("user name: more than 256 bytes"));
-    }
-    if options.extension.len() > LOGIN_EXTENSION_BYTES {
-        return Err(Error::new(Code::INVALID_ARGUMENT).with_text("extension: more than 4 KiB"));
-    }
-    Ok(())
-}
-
-fn refused_before(code: Code) -> Error {
-    Error::new(code).with_text("the server refused this credential before; get another one")
 }
 
 fn fail_callers(turn: &mut Turn<'_>, callers: Vec<Caller>, error: &Error) {

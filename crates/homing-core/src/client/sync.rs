@@ -80,8 +80,11 @@ pub(super) struct PageWish {
 
 impl Sync {
     /// A store was opened: this is what it holds.
+    ///
+    /// What was pushed since Welcome is held already and stays: the store of a first login opens
+    /// after it.
     pub(super) fn opened(&mut self, stored: Option<Cursor>) {
-        *self = Self { stored, ..Self::default() };
+        self.stored = stored;
     }
 
     /// What is stored, for Hello and SyncFrom.
@@ -114,8 +117,10 @@ impl Sync {
         match page.body {
             SyncBody::TooLong(conversations) => {
                 let cursor = Cursor { log_epoch: page.log_epoch, offset: page.head };
-                self.head = page.head;
                 self.held = self.held.split_off(&(cursor.offset + 1));
+                // Another log may be shorter than the one that was stored.
+                let newest = self.held.last_key_value().map_or(0, |(offset, _)| *offset);
+                self.head = newest.max(page.head);
                 self.window = Some((cursor, conversations));
             }
             SyncBody::Entries { first_offset, entries } => {

@@ -735,6 +735,23 @@ fn suspend_waits_for_every_store_to_be_closed() {
     assert_eq!(desk.result(call), Some(Ok(Reply::Done)));
 }
 
+#[test]
+fn what_is_pushed_while_the_first_store_opens_is_not_lost() {
+    let mut desk = Desk::new();
+    desk.stores = Stores::Slow;
+    desk.login("alice");
+    let absent = Opened { absent: true, ..Opened::default() };
+    desk.put(Input::StoreOpened(desk.opening(), absent));
+    desk.connect();
+    desk.receive(ServerFrame::Welcome(Box::new(welcome(1, 4))));
+    desk.receive(ServerFrame::Push { offset: 5, entry: entry("bob", 5) });
+    assert!(!desk.client.status().is_connected());
+    desk.put(Input::StoreOpened(desk.opening(), Opened::default()));
+    assert!(desk.client.status().is_connected());
+    assert!(desk.events().iter().any(|e| matches!(e, Event::Message(m) if m.seq == 5)));
+    assert_eq!(desk.client.status().sync, SyncStatus::Live);
+}
+
 fn close(code: Code) -> ServerFrame {
     ServerFrame::Close(Box::new(Close {
         error: code.into(),

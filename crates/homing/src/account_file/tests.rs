@@ -1,3 +1,5 @@
+//! The account file: what it keeps, and what becomes of a damaged one.
+
 use homing_core::client::account::{LastLogin, RefusedCredential};
 use homing_core::client::status::Why;
 use homing_proto::device::{Device, DeviceInfo, KickReason, KickRecord, Platform};

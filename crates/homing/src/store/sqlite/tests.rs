@@ -1,3 +1,5 @@
+//! Damage to a SQLite store, and what is saved from it.
+
 use std::collections::BTreeMap;
 
 use homing_core::client::Pending;

@@ -1,3 +1,5 @@
+//! Addresses, as they are written and read.
+
 use super::*;
 
 fn parse(url: &str) -> Result<Endpoint, Error> {
