@@ -1,8 +1,9 @@
 //! What an idle connection costs the server in memory (B-1, B-2).
 //!
 //! The cost is a slope, not a quotient: what the server needs for itself stands in every point of
-//! the line and in none of its slope. All users have signed in once before the line is begun, so that
-//! caches of the store, which have a bound, are full by then and no part of it.
+//! the line and in none of its slope. Nobody is known to the server before, so the slope also holds what
+//! its store caches of these users until the caches' bounds are reached. To fill them beforehand
+//! would flatter: what that leaves behind in the heap is then filled by connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,10 +39,6 @@ pub(crate) struct Arguments {
     /// Bytes of the frame that each connection carries once, before memory is read again.
     #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(16..1_000_000))]
     frame: u32,
-    /// Without signing everybody in once beforehand: the slope then holds what the store caches of a
-    /// user, up to its bound.
-    #[arg(long)]
-    cold: bool,
     #[command(flatten)]
     server: server::Arguments,
 }
@@ -90,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Measured, Failure> {
     };
     let name = if arguments.tls { "idle-tls" } else { "idle" };
     Ok(Measured {
-        name: if arguments.cold { format!("{name}-cold") } else { name.to_owned() },
+        name: name.to_owned(),
         facts: facts.finish(),
         budgets: vec![
             verdict("KiB of RSS per idle connection", figures.slope_rss),
@@ -117,10 +114,6 @@ async fn measure(arguments: &Arguments, server: &Server) -> Result<Figures, Fail
         news,
     });
     let all = arguments.connections as usize;
-    if !arguments.cold {
-        eprintln!("bench: signing {all} users in and off, so that they are known");
-        sign_in_once(&field, all).await?;
-    }
     let settle = Duration::from_secs(arguments.settle_s);
     let before = look(server, 0, settle, &mut told).await?;
     let (orders, _) = watch::channel(Order::Rest);
@@ -177,12 +170,12 @@ fn figures(
         "connections": arguments.connections,
         "transport": if arguments.tls { "TLS 1.3" } else { "plain" },
         "settle_s": arguments.settle_s,
-        "users_known_before": !arguments.cold,
         "bytes_per_connection": {
             "rss_least_squares": round(least_squares, 0),
             "rss_first_to_last": round(end_to_end, 0),
             "pss_least_squares": round(slope(&line(|memory| memory.pss)), 0),
             "anonymous_least_squares": round(slope(&line(|memory| memory.anonymous)), 0),
+            "rss_from_point_to_point": segments(&rss),
             "left_by_frame": round(left_behind, 0),
             "rss_after_frame": round(slope_rss + left_behind, 0),
             "kernel_of_one_end": kernel,
@@ -200,6 +193,12 @@ fn figures(
     Figures { slope_rss, after_frame: slope_rss + left_behind, json }
 }
 
+/// The slope between each point and the next: what has a bound shows in the first ones only.
+fn segments(line: &[(f64, f64)]) -> Vec<f64> {
+    let slope = |pair: &[(f64, f64)]| (pair[1].1 - pair[0].1) / (pair[1].0 - pair[0].0);
+    line.windows(2).map(|pair| round(slope(pair), 0)).collect()
+}
+
 /// One connection, to the end of the run.
 async fn live(field: Arc<Field>, number: usize, orders: watch::Receiver<Order>) {
     if let Err(lost) = Box::pin(try_live(&field, number, orders)).await {
@@ -214,7 +213,7 @@ async fn try_live(
 ) -> Result<(), Lost> {
     let mut link = {
         let _turn = field.at_once.acquire().await.expect("never closed");
-        sign_in(field, number, 2).await?
+        sign_in(field, number).await?
     };
     let _ = field.news.send(News::SignedIn);
     loop {
@@ -250,26 +249,10 @@ async fn carry_frame(field: &Field, link: &mut Link) -> Result<(), Lost> {
     }
 }
 
-async fn sign_in(field: &Field, number: usize, attempt: u64) -> Result<Link, Lost> {
+async fn sign_in(field: &Field, number: usize) -> Result<Link, Lost> {
     let mut link = Link::connect(&field.target, source(number / PER_ADDRESS)).await?;
-    link.greet(field.crowd.hello(number, field.crowd.token(number), attempt)).await?;
+    link.greet(field.crowd.hello(number, field.crowd.token(number), 1)).await?;
     Ok(link)
-}
-
-/// Every user signs in and goes: from here on the server knows them all.
-async fn sign_in_once(field: &Arc<Field>, all: usize) -> Result<(), Failure> {
-    let mut arrivals = tokio::task::JoinSet::new();
-    for number in 0..all {
-        let field = Arc::clone(field);
-        arrivals.spawn(async move {
-            let _turn = field.at_once.acquire().await.expect("never closed");
-            Box::pin(sign_in(&field, number, 1)).await.map(drop)
-        });
-    }
-    while let Some(arrived) = arrivals.join_next().await {
-        arrived??;
-    }
-    Ok(())
 }
 
 /// Waits for so many news of one kind.

@@ -77,7 +77,19 @@ struct Field {
 /// What one sender can tell in the end.
 struct Told {
     spans: Spans,
+    /// Answers in each second of the measurement.
+    each_second: Vec<u32>,
     pushes: usize,
+}
+
+impl Told {
+    fn answered(&mut self, since: Duration) {
+        let second = since.as_secs() as usize;
+        if second >= self.each_second.len() {
+            self.each_second.resize(second + 1, 0);
+        }
+        self.each_second[second] += 1;
+    }
 }
 
 async fn measure(
@@ -108,10 +120,14 @@ async fn measure(
     let took = began.elapsed();
     let used = server.used()?.since(used);
     let (mut spans, mut pushes) = (Spans::default(), 0);
+    let mut each_second = vec![0; arguments.seconds as usize];
     while let Some(told) = running.join_next().await {
         let told = told??;
         spans.append(told.spans);
         pushes += told.pushes;
+        for (all, own) in each_second.iter_mut().zip(told.each_second) {
+            *all += own;
+        }
     }
     let (acked, per_s) = (spans.len(), per_second(spans.len(), took));
     let latency = spans.summary();
@@ -121,6 +137,7 @@ async fn measure(
         "seconds": took.as_secs_f64(),
         "acked": acked,
         "acked_per_s": per_s,
+        "acked_in_each_second": each_second,
         "ack_latency": latency,
         "pushes": pushes,
         "pushes_per_s": per_second(pushes, took),
@@ -161,7 +178,8 @@ async fn write_again_and_again(field: Arc<Field>, number: usize) -> Result<Told,
     field.all_signed_in.wait().await;
     until.changed().await?;
     let until = *until.borrow();
-    let mut told = Told { spans: Spans::default(), pushes: 0 };
+    let mut told = Told { spans: Spans::default(), each_second: Vec::new(), pushes: 0 };
+    let start = Instant::now();
     let mut dice = number as u64;
     let mut written = 0;
     while Instant::now() < until {
@@ -172,6 +190,7 @@ async fn write_again_and_again(field: Arc<Field>, number: usize) -> Result<Told,
         link.put(&message(written, peer, client_id, &field.text));
         let seq = answer(&mut link, &mut inbox, number).await?;
         told.spans.add(began.elapsed());
+        told.answered(start.elapsed());
         inbox.acknowledged(peer, client_id, seq)?;
         field.addressed[peer].fetch_add(1, Ordering::Relaxed);
     }
@@ -221,8 +240,19 @@ fn message(id: u32, peer: usize, client_id: ClientMsgId, content: &Content) -> C
     }
 }
 
+/// A name for a message, spread over all names as those of the SDK are: where it lies in an index
+/// says nothing of its sender or time.
 fn name(number: usize, written: u32) -> ClientMsgId {
-    ClientMsgId((((number as u128) << 64) | u128::from(written)).to_be_bytes())
+    let whole = (number as u64) << 32 | u64::from(written);
+    let spread = u128::from(mix(whole)) << 64 | u128::from(mix(!whole));
+    ClientMsgId(spread.to_be_bytes())
+}
+
+/// One to one, so that no two names are the same.
+const fn mix(word: u64) -> u64 {
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }
 
 /// Any of the others.

@@ -10,12 +10,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The file that is made.
-pub fn wire() -> PathBuf {
+pub(crate) fn wire() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src/wire.rs")
 }
 
 /// What it must hold.
-pub fn made() -> Result<String, Box<dyn Error>> {
+pub(crate) fn made() -> Result<String, Box<dyn Error>> {
     let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec");
     let files = protox::compile([spec.join("homing.proto")], [spec])?;
     let out = std::env::temp_dir().join(format!("homing-wire-{}", std::process::id()));

@@ -55,6 +55,20 @@ impl<K: Hash + Eq + Clone, V: Pinned> Cache<K, V> {
         self.young.insert(key, value);
     }
 
+    /// Gives back what a rush has left: to be called when a merge is done.
+    pub(super) fn settle(&mut self) {
+        for half in [&mut self.young, &mut self.old] {
+            let mut room = self.half;
+            half.retain(|_, value| {
+                let fits = room > 0;
+                room = room.saturating_sub(1);
+                fits || value.is_pinned()
+            });
+            half.shrink_to(self.half);
+        }
+        self.pinned = self.young.values().filter(|value| value.is_pinned()).count();
+    }
+
     /// Keys of everything that is pinned, in no order.
     pub(super) fn pinned(&self) -> impl Iterator<Item = K> {
         self.young

@@ -109,6 +109,13 @@ impl State {
         Ok(state)
     }
 
+    pub(super) fn settle(&mut self) {
+        self.users.settle();
+        self.names.settle();
+        self.conversations.settle();
+        self.pairs.settle();
+    }
+
     /// Forgets everything in memory and reads the last commit.
     pub(super) fn reload(&mut self) -> Result<(), Failure> {
         self.overlay = Overlay::default();

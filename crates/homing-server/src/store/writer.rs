@@ -318,7 +318,10 @@ impl Writer {
         let Some(merge) = &mut self.merge else { return };
         match merge.slice(&mut self.state, length) {
             Ok(Progress::More) => {}
-            Ok(Progress::Done) => self.merge = None,
+            Ok(Progress::Done) => {
+                self.merge = None;
+                self.state.settle();
+            }
             Err(failure) => self.recover(&mut [], &failure),
         }
     }
