@@ -1,5 +1,6 @@
 //! The way to the server: dialing, Hello and its answers, losing a link and coming back (S-6).
 
+use homing_proto::device::KickRecord;
 use homing_proto::frame::{
     Binding, ClientFrame, Close, Hello, Intent, Refuse, Resume, ServerFrame, Welcome,
 };
@@ -23,6 +24,19 @@ enum Purpose {
     Session,
     /// To deliver the ends of old sessions.
     Errand,
+}
+
+/// Whether the server calls a verdict the end of the session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    Terminal,
+    Passing,
+}
+
+impl Ending {
+    const fn of(terminal: bool) -> Self {
+        if terminal { Self::Terminal } else { Self::Passing }
+    }
 }
 
 impl Client {
@@ -501,7 +515,7 @@ impl Client {
         if !matches!(self.link, Link::Handshaking { .. }) {
             return;
         }
-        let Refuse { error, kick, .. } = refuse;
+        let Refuse { error, terminal, kick, .. } = refuse;
         match &self.session {
             Session::SigningIn(login) => {
                 if is_passing(&error) {
@@ -513,18 +527,18 @@ impl Client {
                 }
                 self.end(turn, why(&error, kick.as_ref()), error);
             }
-            Session::SignedIn(_) => self.verdict(turn, error, kick, None),
+            Session::SignedIn(_) => self.verdict(turn, error, kick, None, Ending::of(terminal)),
             Session::SignedOut(_) | Session::Ending(_) => {}
         }
     }
 
     fn closed_by_server(&mut self, turn: &mut Turn<'_>, close: Close) {
-        let Close { error, kick, retry_window_ms, .. } = close;
+        let Close { error, terminal, kick, retry_window_ms, .. } = close;
         match &self.link {
             // A login that was granted and displaced before it was stored has lost its place like
             // any other: asking again would displace the winner (I5).
             Link::Settling(_) | Link::Connected(_) => {
-                self.verdict(turn, error, kick, retry_window_ms);
+                self.verdict(turn, error, kick, retry_window_ms, Ending::of(terminal));
             }
             Link::Idle
             | Link::Waiting { .. }
@@ -548,10 +562,15 @@ impl Client {
         &mut self,
         turn: &mut Turn<'_>,
         error: Error,
-        kick: Option<homing_proto::device::KickRecord>,
+        kick: Option<KickRecord>,
         window_ms: Option<u32>,
+        ending: Ending,
     ) {
         match error.code {
+            // A number of a later version: its family and `terminal` say what to do (W-5).
+            code if code.row().is_none() && (ending == Ending::Terminal || code.0 / 100 == 3) => {
+                self.end(turn, why(&error, kick.as_ref()), error);
+            }
             Code::KICKED
             | Code::DEVICE_CONFLICT
             | Code::DEVICE_LIMIT
@@ -569,10 +588,6 @@ impl Client {
                 }
                 _ => self.credential_refused(turn, error),
             },
-            // A number of a later version: its family says what to do (W-5).
-            code if code.row().is_none() && code.0 / 100 == 3 => {
-                self.end(turn, why(&error, kick.as_ref()), error);
-            }
             _ => self.lost(turn, error, window_ms),
         }
     }

@@ -678,14 +678,17 @@ fn a_joined_login_keeps_its_own_time_limit() {
 #[test]
 fn a_verdict_of_a_later_version_is_obeyed_by_its_family() {
     let mut desk = Desk::signed_in("alice");
-    desk.receive(close(Code(399)));
+    desk.receive(close(Code(399), false));
     assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::LoginFailed(_) }));
     let mut desk = Desk::signed_in("alice");
-    desk.receive(close(Code(299)));
+    desk.receive(close(Code(299), false));
     assert_eq!(desk.client.status().action(), Action::AskForCredential);
     let mut desk = Desk::signed_in("alice");
-    desk.receive(close(Code(699)));
+    desk.receive(close(Code(699), false));
     assert!(matches!(desk.client.status().link, LinkStatus::Waiting { .. }));
+    let mut desk = Desk::signed_in("alice");
+    desk.receive(close(Code(699), true));
+    assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::LoginFailed(_) }));
 }
 
 #[test]
@@ -752,10 +755,10 @@ fn what_is_pushed_while_the_first_store_opens_is_not_lost() {
     assert_eq!(desk.client.status().sync, SyncStatus::Live);
 }
 
-fn close(code: Code) -> ServerFrame {
+fn close(code: Code, terminal: bool) -> ServerFrame {
     ServerFrame::Close(Box::new(Close {
         error: code.into(),
-        terminal: true,
+        terminal,
         retry_window_ms: None,
         resume_ok: false,
         kick: None,
