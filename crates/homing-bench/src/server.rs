@@ -20,6 +20,7 @@ use crate::{Failure, process, report};
 
 /// Which server.
 #[derive(Args, Clone, Debug)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// The `homing` program to measure. Left out, it is built from this checkout.
     #[arg(long, value_name = "FILE", global = true)]
