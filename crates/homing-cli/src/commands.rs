@@ -1,5 +1,6 @@
 //! One file per command, each with its arguments and `run`.
 
+pub(crate) mod admin;
 pub(crate) mod app;
 pub(crate) mod chat;
 pub(crate) mod demo;

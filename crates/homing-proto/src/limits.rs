@@ -59,6 +59,10 @@ pub const WINDOW_CONVERSATIONS: u32 = 20;
 pub const WINDOW_MESSAGES: u32 = 20;
 /// Users in one presence question.
 pub const PRESENCE_USERS: usize = 500;
+/// Users created in one request (V-3).
+pub const USERS_PER_BATCH: usize = 100;
+/// Users in one page of a list (V-3).
+pub const USERS_PER_PAGE: usize = 100;
 
 /// Requests in flight on one link; also the most client message ids in a Hello.
 pub const IN_FLIGHT: usize = 64;

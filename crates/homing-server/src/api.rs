@@ -3,7 +3,10 @@
 //! Every answer that is no success is a problem document ([`problem`]) with a code of the one table.
 
 mod apps;
+mod audit;
+mod form;
 mod problem;
+mod users;
 
 use std::sync::Arc;
 
@@ -38,6 +41,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, admin: &Token) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/apps", get(apps::list).post(apps::create))
         .route("/v1/apps/{id}", get(apps::show).patch(apps::change))
+        .merge(users::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -76,6 +80,13 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
 
 /// Somebody who showed the admin token. A handler that takes it can be called by nobody else.
 struct Admin;
+
+impl Admin {
+    /// Who it is, for the log.
+    const fn name(&self) -> &'static str {
+        "admin_token"
+    }
+}
 
 impl FromRequestParts<Api> for Admin {
     type Rejection = Problem;

@@ -54,6 +54,7 @@ mod seal;
 mod state;
 mod sweep;
 mod tables;
+mod users;
 mod writer;
 
 #[cfg(test)]
@@ -80,7 +81,10 @@ use self::state::State;
 use self::writer::{Writer, busy};
 use crate::apps::{App, AppChange, Apps, NewApp};
 
-pub use self::command::{Act, Ask, Bind, Chosen, Command, EndSession, Origin};
+pub use self::command::{
+    Act, Ask, Bind, Chosen, Command, Credentials, EndSession, Made, NewUser, Origin, UserPage,
+    UserView,
+};
 pub use self::error::OpenError;
 
 /// A user inside the store: one number for (app, user id), never used again.
@@ -281,15 +285,41 @@ impl Store {
     /// Creates a user; `false` when there was one.
     ///
     /// # Errors
-    /// `unknown_app`, `invalid_argument` for a long name, `server_busy`, `server_internal`.
+    /// As [`Store::create_users`]; `account_deleted` when there was one that was deleted.
     pub async fn create_user(&self, app: AppId, user: UserId, name: String) -> Result<bool, Error> {
-        self.ask(|reply| Admin::CreateUser { app, user, name, reply }).await
+        let made = self.create_users(app, vec![NewUser { id: user, name }]).await?;
+        match made[..] {
+            [Made::Created] => Ok(true),
+            [Made::Known] => Ok(false),
+            _ => Err(Code::ACCOUNT_DELETED.into()),
+        }
+    }
+
+    /// Creates up to 100 users, all or none; what became of each, in the order of the question.
+    ///
+    /// # Errors
+    /// `unknown_app`, `invalid_argument` for a long name or too many, `server_busy`,
+    /// `server_internal`.
+    pub async fn create_users(&self, app: AppId, users: Vec<NewUser>) -> Result<Vec<Made>, Error> {
+        if users.len() > limits::USERS_PER_BATCH {
+            return Err(Error::new(Code::INVALID_ARGUMENT).with_text("at most 100 users at once"));
+        }
+        self.ask(|reply| Admin::CreateUsers { app, users, reply }).await
+    }
+
+    /// Gives a user another name.
+    ///
+    /// # Errors
+    /// `unknown_app`, `user_not_found`, `account_deleted`, `invalid_argument` for a long name,
+    /// `server_busy`, `server_internal`.
+    pub async fn rename_user(&self, app: AppId, user: UserId, name: String) -> Result<(), Error> {
+        self.ask(|reply| Admin::RenameUser { app, user, name, reply }).await
     }
 
     /// Does something to a user; the number of sessions that it ended (S-7.8).
     ///
     /// # Errors
-    /// `user_not_found`, `server_busy`, `server_internal`.
+    /// `unknown_app`, `user_not_found`, `account_deleted`, `server_busy`, `server_internal`.
     pub async fn govern(&self, app: AppId, user: UserId, act: Act) -> Result<usize, Error> {
         self.ask(|reply| Admin::Govern { app, user, act, reply }).await
     }
@@ -297,20 +327,33 @@ impl Store {
     /// A user's sessions (S-7.7).
     ///
     /// # Errors
-    /// `user_not_found`, `server_busy`, `server_internal`.
+    /// `unknown_app`, `user_not_found`, `server_busy`, `server_internal`.
     pub async fn devices(&self, app: AppId, user: UserId) -> Result<Vec<DeviceInfo>, Error> {
         self.ask(|reply| Admin::Devices { app, user, reply }).await
     }
 
-    /// Which of these users there are, in the order of the question; at most 500.
+    /// These users, in the order of the question; `None` for one that there is not. At most 500.
     ///
     /// # Errors
-    /// `invalid_argument` for more, `server_busy`, `server_internal`.
-    pub async fn users_exist(&self, app: AppId, users: Vec<UserId>) -> Result<Vec<bool>, Error> {
+    /// `unknown_app`, `invalid_argument` for more, `server_busy`, `server_internal`.
+    pub async fn look_up(
+        &self,
+        app: AppId,
+        users: Vec<UserId>,
+    ) -> Result<Vec<Option<UserView>>, Error> {
         if users.len() > limits::PRESENCE_USERS {
             return Err(Error::new(Code::INVALID_ARGUMENT).with_text("at most 500 users at once"));
         }
-        self.ask(|reply| Admin::Users { app, users, reply }).await
+        self.ask(|reply| Admin::LookUp { app, users, reply }).await
+    }
+
+    /// A page of an app's users, at most 100, in the order of their ids. Deleted ones are shown.
+    ///
+    /// # Errors
+    /// `unknown_app`, `server_busy`, `server_internal`.
+    pub async fn users(&self, app: AppId, mut page: UserPage) -> Result<Vec<UserView>, Error> {
+        page.limit = page.limit.min(limits::USERS_PER_PAGE);
+        self.ask(|reply| Admin::ListUsers { app, page, reply }).await
     }
 
     async fn ask<T>(&self, admin: impl FnOnce(Reply<T>) -> Admin) -> Result<T, Error> {

@@ -1,14 +1,10 @@
 //! `homing app`: the apps of a running server, through its admin API.
 
-mod api;
-mod show;
-
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use self::api::Api;
+use super::admin::{Api, ApiArguments, show};
 use crate::cli::{Done, Outcome};
-use crate::failure::Failure;
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -16,7 +12,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    api: api::ApiArguments,
+    api: ApiArguments,
     /// Print the server's answer as JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -125,11 +121,6 @@ fn value(key: &str, text: &str) -> Value {
         "name" | "policy" => json!(text),
         _ => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
     }
-}
-
-/// A request that failed or was not even made.
-fn refused(what: &str, why: impl std::fmt::Display, cure: &str) -> Failure {
-    Failure::new(what, why, cure)
 }
 
 const EXAMPLES: &str = "\

@@ -169,9 +169,12 @@ impl UserSessions {
             .collect()
     }
 
-    /// Bars the user until then (`None`: until [`UserSessions::unban`]) and ends all sessions.
+    /// Bars the user until then (`None`: until [`UserSessions::unban`]) and ends all sessions. A
+    /// deleted account stays deleted.
     pub fn ban(&mut self, until: Option<WallTime>, text: &str, now: WallTime) -> Vec<Loser> {
-        self.standing = Standing::Banned { until };
+        if self.standing != Standing::Deleted {
+            self.standing = Standing::Banned { until };
+        }
         self.kick(Targets::All, None, KickReason::Banned, text, now)
     }
 
@@ -179,6 +182,14 @@ impl UserSessions {
     pub fn unban(&mut self) {
         if matches!(self.standing, Standing::Banned { .. }) {
             self.standing = Standing::Good;
+        }
+    }
+
+    /// Whether the user may sign in at that moment: a ban that is over may not be swept yet.
+    pub fn standing_at(&self, now: WallTime) -> Standing {
+        match self.standing {
+            Standing::Banned { until: Some(until) } if until <= now => Standing::Good,
+            standing => standing,
         }
     }
 
@@ -238,11 +249,7 @@ impl UserSessions {
             session.away_ms(now).is_none_or(|away_ms| away_ms < limits::SESSION_AGE_MS)
         });
         self.ended.retain(|ended| since(ended.at, now) < limits::KICK_RECORD_AGE_MS);
-        if let Standing::Banned { until: Some(until) } = self.standing
-            && until <= now
-        {
-            self.standing = Standing::Good;
-        }
+        self.standing = self.standing_at(now);
         before != (self.sessions.len(), self.ended.len(), self.standing)
     }
 

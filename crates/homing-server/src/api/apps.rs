@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use super::{Admin, Api};
+use super::{Admin, Api, audit};
 use crate::apps::{App, AppChange, NewApp, Registration};
 
 /// `GET /v1/apps`.
@@ -46,7 +46,7 @@ pub(super) struct Creation {
 
 /// `POST /v1/apps`: the one answer that shows a key.
 pub(super) async fn create(
-    _: Admin,
+    who: Admin,
     State(api): State<Api>,
     body: Result<Json<Creation>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
@@ -58,6 +58,7 @@ pub(super) async fn create(
     }
     new.registration = registration(creation.auto_register.unwrap_or(true));
     let app = api.gateway.store.create_app(new).await?;
+    audit::app(&who, "create", app.id);
     let mut body = view(&app);
     let key = app.keys.first().map(|key| String::from_utf8_lossy(key.key.expose()).into_owned());
     body["key"] = key.into();
@@ -86,7 +87,7 @@ struct NewKey {
 
 /// `PATCH /v1/apps/{id}`. What is wrong in the form is found before anything is changed.
 pub(super) async fn change(
-    _: Admin,
+    who: Admin,
     State(api): State<Api>,
     id: Result<Path<u32>, PathRejection>,
     body: Result<Json<Change>, JsonRejection>,
@@ -97,6 +98,7 @@ pub(super) async fn change(
     for change in changes(body)? {
         app = api.gateway.store.change_app(id, change).await?;
     }
+    audit::app(&who, "change", id);
     Ok(Json(view(&app)))
 }
 

@@ -1,7 +1,7 @@
 //! Errors as problem documents (RFC 9457) with the code of the one table (S-10).
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
@@ -34,23 +34,20 @@ impl From<Code> for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self {
-            status: rejection.status(),
-            error: Error::new(Code::INVALID_ARGUMENT).with_text(rejection.body_text()),
-        }
-    }
+/// What a request was refused for before a handler saw it.
+macro_rules! rejections {
+    ($($rejection:ty),*) => {
+        $(impl From<$rejection> for Problem {
+            fn from(rejection: $rejection) -> Self {
+                let text = rejection.body_text();
+                let error = Error::new(Code::INVALID_ARGUMENT).with_text(text);
+                Self { status: rejection.status(), error }
+            }
+        })*
+    };
 }
 
-impl From<PathRejection> for Problem {
-    fn from(rejection: PathRejection) -> Self {
-        Self {
-            status: rejection.status(),
-            error: Error::new(Code::INVALID_ARGUMENT).with_text(rejection.body_text()),
-        }
-    }
-}
+rejections!(BytesRejection, JsonRejection, PathRejection, QueryRejection);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -84,6 +81,7 @@ fn status(code: Code) -> StatusCode {
     match code {
         Code::UNKNOWN_APP | Code::USER_NOT_FOUND | Code::SESSION_NOT_FOUND => StatusCode::NOT_FOUND,
         Code::UNKNOWN_OPERATION => StatusCode::NOT_FOUND,
+        Code::ACCOUNT_DELETED => StatusCode::GONE,
         Code::TOO_FREQUENT | Code::RATE_LIMITED => StatusCode::TOO_MANY_REQUESTS,
         Code::SERVER_BUSY | Code::SERVER_STOPPING | Code::STORE_FULL => {
             StatusCode::SERVICE_UNAVAILABLE

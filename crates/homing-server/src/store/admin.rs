@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use homing_core::server::registry::UserSessions;
 use homing_proto::id::AppId;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error, limits};
@@ -32,39 +31,35 @@ impl State {
                 let answer = self.change_app(*app, change, now)?;
                 answer_to(reply, answer, out);
             }
-            Admin::CreateUser { app, user, name, reply } => {
-                let answer = if !self.apps.contains_key(app) {
-                    Err(Code::UNKNOWN_APP.into())
-                } else if name.len() > limits::USER_NAME_BYTES {
-                    Err(invalid("a user name has at most 256 bytes"))
-                } else if self.user_key(*app, user)?.is_some() {
-                    Ok(false)
-                } else {
-                    self.create_user(*app, user, name, UserSessions::default(), now);
-                    Ok(true)
-                };
+            Admin::CreateUsers { app, users, reply } => {
+                let answer = self.create_users(*app, users, now)?;
+                answer_to(reply, answer, out);
+            }
+            Admin::RenameUser { app, user, name, reply } => {
+                let answer = self.rename(*app, user, name)?;
                 answer_to(reply, answer, out);
             }
             Admin::Govern { app, user, act, reply } => {
-                let answer = match self.user_key(*app, user)? {
-                    Some(key) => Ok(self.govern(key, act, now, out)?),
-                    None => Err(Code::USER_NOT_FOUND.into()),
+                let answer = match self.known_user(*app, user)? {
+                    Ok(key) => self.govern(key, act, now, out)?,
+                    Err(error) => Err(error),
                 };
                 answer_to(reply, answer, out);
             }
             Admin::Devices { app, user, reply } => {
-                let answer = match self.user_key(*app, user)? {
-                    Some(key) => Ok(self.glance(key, |user| user.sessions.devices(now))?),
-                    None => Err(Code::USER_NOT_FOUND.into()),
+                let answer = match self.known_user(*app, user)? {
+                    Ok(key) => Ok(self.glance(key, |user| user.sessions.devices(now))?),
+                    Err(error) => Err(error),
                 };
                 answer_to(reply, answer, out);
             }
-            Admin::Users { app, users, reply } => {
-                let mut exist = Vec::with_capacity(users.len());
-                for user in users.iter() {
-                    exist.push(self.user_key(*app, user)?.is_some());
-                }
-                answer_to(reply, Ok(exist), out);
+            Admin::LookUp { app, users, reply } => {
+                let answer = self.look_up(*app, users, now)?;
+                answer_to(reply, answer, out);
+            }
+            Admin::ListUsers { app, page, reply } => {
+                let answer = self.list_users(*app, page, now)?;
+                answer_to(reply, answer, out);
             }
         }
         Ok(())
@@ -171,7 +166,7 @@ fn checked_name(name: &str) -> Result<(), Error> {
     Err(invalid("an app's name has at most 256 bytes"))
 }
 
-fn invalid(text: &str) -> Error {
+pub(super) fn invalid(text: &str) -> Error {
     Error::new(Code::INVALID_ARGUMENT).with_text(text)
 }
 

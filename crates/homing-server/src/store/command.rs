@@ -1,7 +1,7 @@
 //! What can be asked of a store. This, and [`Deliver`](super::Deliver) for the answers, is the whole
 //! boundary: another backend takes the same values.
 
-use homing_core::server::registry::{BindAsk, ConnId, SecretHash, Verdict};
+use homing_core::server::registry::{BindAsk, ConnId, SecretHash, Standing, Verdict};
 use homing_proto::Error;
 use homing_proto::device::DeviceInfo;
 use homing_proto::frame::Window;
@@ -131,10 +131,12 @@ pub(super) type Reply<T> = Option<oneshot::Sender<Result<T, Error>>>;
 pub(super) enum Admin {
     CreateApp(NewApp, Reply<App>),
     ChangeApp(AppId, AppChange, Reply<App>),
-    CreateUser { app: AppId, user: UserId, name: String, reply: Reply<bool> },
+    CreateUsers { app: AppId, users: Vec<NewUser>, reply: Reply<Vec<Made>> },
+    RenameUser { app: AppId, user: UserId, name: String, reply: Reply<()> },
     Govern { app: AppId, user: UserId, act: Act, reply: Reply<usize> },
     Devices { app: AppId, user: UserId, reply: Reply<Vec<DeviceInfo>> },
-    Users { app: AppId, users: Vec<UserId>, reply: Reply<Vec<bool>> },
+    LookUp { app: AppId, users: Vec<UserId>, reply: Reply<Vec<Option<UserView>>> },
+    ListUsers { app: AppId, page: UserPage, reply: Reply<Vec<UserView>> },
 }
 
 /// What an operator does to a user (S-7.8).
@@ -146,6 +148,8 @@ pub enum Act {
         sessions: Chosen,
         /// Words for the user, at most 256 bytes.
         text: String,
+        /// What becomes of the user's credentials.
+        credentials: Credentials,
     },
     /// Bars the user and ends all sessions.
     Ban {
@@ -165,6 +169,15 @@ pub enum Act {
     },
 }
 
+/// What a kick does to the credentials of whoever is kicked (S-7.8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Credentials {
+    /// They stay good: the user may sign in again with them.
+    Keep,
+    /// Every one issued before now is dead.
+    Revoke,
+}
+
 /// Which of a user's sessions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Chosen {
@@ -174,6 +187,54 @@ pub enum Chosen {
     Listed(Vec<SessionId>),
     /// All but these.
     AllBut(Vec<SessionId>),
+}
+
+/// A user to be made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewUser {
+    /// The id.
+    pub id: UserId,
+    /// The name, at most 256 bytes; may be empty.
+    pub name: String,
+}
+
+/// What became of a [`NewUser`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Made {
+    /// It is there now.
+    Created,
+    /// It was there; nothing was changed.
+    Known,
+    /// There was one, and it was deleted: an id is not given out twice.
+    Deleted,
+}
+
+/// A user as an operator sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UserView {
+    /// The id.
+    pub id: UserId,
+    /// The name; may be empty.
+    pub name: String,
+    /// When it was made.
+    pub created: WallTime,
+    /// Whether it may sign in.
+    pub standing: Standing,
+    /// Credentials issued before this moment are dead; 0: none was revoked.
+    pub revoked_before: WallTime,
+    /// Its sessions, earliest login first.
+    pub devices: Vec<DeviceInfo>,
+}
+
+/// Some of an app's users, in the order of their ids.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct UserPage {
+    /// Those whose ids begin with this.
+    pub prefix: String,
+    /// Those whose ids come after this.
+    pub after: Option<UserId>,
+    /// At most this many.
+    pub limit: usize,
 }
 
 /// What lies in the writer's queue.

@@ -1,7 +1,8 @@
 //! Commands that change a user's sessions: one registry value read, decided on, written back.
 
 use homing_core::server::registry::{
-    BindAnswer, Bound, ConnId, EndAnswer, Fresh, SecretHash, Targets, UserSessions, Verdict,
+    BindAnswer, Bound, ConnId, EndAnswer, Fresh, SecretHash, Standing, Targets, UserSessions,
+    Verdict,
 };
 use homing_proto::device::KickReason;
 use homing_proto::frame::{Limits, OutboxAck, Refuse, Response, Welcome};
@@ -11,7 +12,7 @@ use homing_proto::time::WallTime;
 use homing_proto::{Code, Error, limits};
 
 use super::UserKey;
-use super::command::{Act, Bind, Chosen, EndSession, Origin};
+use super::command::{Act, Bind, Chosen, Credentials, EndSession, Origin};
 use super::effect::{Effect, Effects};
 use super::error::Failure;
 use super::state::State;
@@ -257,16 +258,25 @@ impl State {
     }
 
     /// What an operator does to a user; how many sessions it ended (S-7.8).
+    ///
+    /// # Errors
+    /// `account_deleted`: nothing can be done to what is gone.
     pub(super) fn govern(
         &mut self,
         user: UserKey,
         act: &Act,
         now: WallTime,
         out: &mut Effects,
-    ) -> Result<usize, Failure> {
+    ) -> Result<Result<usize, Error>, Failure> {
         let sessions = &mut self.user(user)?.sessions;
+        if sessions.standing == Standing::Deleted && !matches!(act, Act::Delete { .. }) {
+            return Ok(Err(Code::ACCOUNT_DELETED.into()));
+        }
         let losers = match act {
-            Act::Kick { sessions: chosen, text } => {
+            Act::Kick { sessions: chosen, text, credentials } => {
+                if *credentials == Credentials::Revoke {
+                    sessions.revoke_credentials(now);
+                }
                 let targets = match chosen {
                     Chosen::All => Targets::All,
                     Chosen::Listed(listed) => Targets::Listed(listed),
@@ -291,7 +301,7 @@ impl State {
         if ended > 0 {
             self.tell_devices(user, now, out)?;
         }
-        Ok(ended)
+        Ok(Ok(ended))
     }
 
     /// Tells the account's connected devices who is signed in (S-7.7).

@@ -164,6 +164,11 @@ impl State {
         Ok(key)
     }
 
+    /// Users of an app that the tables may not have yet, in no order.
+    pub(super) fn unmerged_users(&self, app: AppId) -> impl Iterator<Item = UserId> {
+        self.names.pinned().filter(move |(of, _)| *of == app).map(|(_, id)| id)
+    }
+
     /// A user that exists.
     pub(super) fn user(&mut self, key: UserKey) -> Result<&mut User, Failure> {
         if self.users.get_mut(&key).is_none() {

@@ -185,6 +185,24 @@ impl Tables {
         )
     }
 
+    /// Ids of an app's users that begin with `prefix` and come after `after`, in their order.
+    pub(super) fn users_of(
+        &self,
+        app: AppId,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Read<Vec<UserId>> {
+        // Every character of an id comes before DEL.
+        let end = format!("{prefix}\u{7f}");
+        self.all(
+            "SELECT id FROM user WHERE app = ?1 AND id >= ?2 AND id > ?3 AND id < ?4 \
+             ORDER BY id LIMIT ?5",
+            params![app.get(), prefix, after, end, signed(limit as u64)],
+            |row| user_id(row, 0),
+        )
+    }
+
     pub(super) fn last_user(&self) -> Read<u64> {
         self.max("SELECT max(key) FROM user")
     }

@@ -15,7 +15,7 @@ use homing_proto::message::{Content, LogEntry};
 use homing_proto::time::WallTime;
 use proptest::prelude::*;
 
-use super::command::{Admin, Ask, Bind, Origin};
+use super::command::{Admin, Ask, Bind, NewUser, Origin, UserPage};
 use super::effect::{Effect, Effects};
 use super::merge::{Merge, Progress};
 use super::state::State;
@@ -130,6 +130,38 @@ fn a_sweep_forgets_what_is_30_days_old_and_nothing_younger() {
     assert_eq!(kept(&bench), (false, 0));
     bench.state.reload().unwrap();
     assert_eq!(kept(&bench), (false, 0), "and that is durable");
+}
+
+#[test]
+fn users_are_listed_in_order_whatever_of_them_is_merged() {
+    let dir = scratch();
+    let mut bench = Bench::open(dir.path());
+    let app = AppId::new(1).unwrap();
+    let make = |bench: &mut Bench, ids: &[&str]| {
+        let new = |id: &&str| NewUser { id: UserId::parse(id).unwrap(), name: String::new() };
+        bench.state.tables.begin().unwrap();
+        let users: Vec<_> = ids.iter().map(new).collect();
+        bench.state.create_users(app, &users, NOW).unwrap().unwrap();
+        commit(&mut bench.state);
+    };
+    let list = |bench: &mut Bench, after: Option<&str>, limit| {
+        let after = after.map(|id| UserId::parse(id).unwrap());
+        let page = UserPage { prefix: "x".to_owned(), after, limit };
+        let views = bench.state.list_users(app, &page, NOW).unwrap().unwrap();
+        views.iter().map(|view| view.id.to_string()).collect::<Vec<_>>()
+    };
+    make(&mut bench, &["x2", "x4"]);
+    while bench.merge_slice() {}
+    make(&mut bench, &["x1", "x3", "x5"]);
+    loop {
+        assert_eq!(list(&mut bench, None, 10), ["x1", "x2", "x3", "x4", "x5"]);
+        assert_eq!(list(&mut bench, Some("x1"), 3), ["x2", "x3", "x4"]);
+        if !bench.merge_slice() {
+            break;
+        }
+    }
+    bench.reopen(dir.path());
+    assert_eq!(list(&mut bench, Some("x3"), 1), ["x4"]);
 }
 
 /// The state under test and the model it must equal.

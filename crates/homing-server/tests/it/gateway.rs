@@ -6,4 +6,5 @@ mod drain;
 mod frames;
 mod sessions;
 mod tls;
+mod users;
 mod world;

@@ -12,6 +12,7 @@ use homing_proto::frame::{
 use homing_proto::id::{ClientMsgId, ConversationId, Cursor, DeviceId, UserId};
 use homing_proto::message::{Content, LogEntry};
 use homing_proto::secret::Token;
+use homing_proto::time::WallTime;
 use homing_proto::{Error, codec, limits};
 use homing_server::clock::Clock;
 use homing_server::config::Config;
@@ -65,6 +66,11 @@ impl World {
     pub(super) fn mint(&self, user: &str, age_s: u64, ttl_s: u64) -> Token {
         let mut issued_at = self.running.wall();
         issued_at.0 -= age_s * 1_000;
+        self.mint_at(user, issued_at, ttl_s)
+    }
+
+    /// A token for that user that was issued at that moment.
+    pub(super) fn mint_at(&self, user: &str, issued_at: WallTime, ttl_s: u64) -> Token {
         let user = &UserId::parse(user).unwrap();
         let grant = Grant { app: self.demo.app, user, issued_at, ttl_s, userbuf: None };
         mint(Format::Usersig, &self.demo.key, &grant).unwrap()

@@ -7,7 +7,7 @@ use homing_core::server::registry::SecretHash;
 use homing_proto::Code;
 use homing_proto::frame::{Binding, Intent, Response};
 use homing_proto::secret::SessionSecret;
-use homing_server::store::{Act, Ask, Chosen, Command, EndSession};
+use homing_server::store::{Act, Ask, Chosen, Command, Credentials, EndSession};
 
 use super::desk::{Desk, News, block_on, resume, send, user_id};
 
@@ -98,8 +98,8 @@ fn unknown_apps_and_unregistered_users_are_refused_for_good() {
     let hello = desk.hello(closed, "alice", 1, Intent::Explicit);
     let refuse = desk.bind(hello).unwrap_err();
     assert_eq!((refuse.error.code, refuse.terminal), (Code::USER_NOT_FOUND, true));
-    let exist = desk.store.users_exist(closed, vec![user_id("alice")]);
-    assert_eq!(block_on(exist), Ok(vec![false]), "a refusal registers nobody");
+    let exist = desk.store.look_up(closed, vec![user_id("alice")]);
+    assert_eq!(block_on(exist), Ok(vec![None]), "a refusal registers nobody");
     let alice = user_id("alice");
     assert_eq!(block_on(desk.store.create_user(closed, alice.clone(), String::new())), Ok(true));
     assert_eq!(block_on(desk.store.create_user(closed, alice, String::new())), Ok(false));
@@ -117,7 +117,8 @@ fn an_operator_kicks_bans_and_unbans() {
     let one = desk.sign_in(app, "alice", 1);
     let other = desk.sign_in(app, "alice", 2);
     let alice = || user_id("alice");
-    let kick = Act::Kick { sessions: Chosen::AllBut(vec![other.session]), text: "bye".into() };
+    let sessions = Chosen::AllBut(vec![other.session]);
+    let kick = Act::Kick { sessions, text: "bye".into(), credentials: Credentials::Keep };
     assert_eq!(block_on(desk.store.govern(app, alice(), kick)), Ok(1));
     assert_eq!(desk.send(one, "alice", 1).unwrap_err().code, Code::KICKED);
     desk.send(other, "alice", 1).unwrap();

@@ -1,4 +1,7 @@
-//! Questions to the admin API: JSON over HTTP, with the errors put into words.
+//! Questions to the admin API: JSON over HTTP, with the errors put into words. The commands for
+//! operators (such as [`app`](super::app)) go through here.
+
+pub(crate) mod show;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +13,6 @@ use ureq::http::{Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
-use super::refused;
 use crate::commands;
 use crate::failure::Failure;
 
@@ -45,14 +47,14 @@ pub(crate) struct ApiArguments {
 }
 
 /// A server's admin API.
-pub(super) struct Api {
+pub(crate) struct Api {
     agent: Agent,
     base: String,
     token: String,
 }
 
 impl Api {
-    pub(super) fn new(arguments: &ApiArguments) -> Result<Self, Failure> {
+    pub(crate) fn new(arguments: &ApiArguments) -> Result<Self, Failure> {
         let token = match &arguments.admin_token {
             Some(token) => token.clone(),
             None => token_of(&arguments.data)?,
@@ -69,22 +71,22 @@ impl Api {
         Ok(Self { agent: config.build().into(), base, token })
     }
 
-    pub(super) fn get(&self, path: &str, what: &str) -> Result<Value, Failure> {
+    pub(crate) fn get(&self, path: &str, what: &str) -> Result<Value, Failure> {
         let asked = self.agent.get(self.url(path)).header("authorization", self.bearer()).call();
         self.read(asked, what)
     }
 
-    pub(super) fn post(&self, path: &str, body: &Value, what: &str) -> Result<Value, Failure> {
+    pub(crate) fn post(&self, path: &str, body: &Value, what: &str) -> Result<Value, Failure> {
         let request = self.agent.post(self.url(path)).header("authorization", self.bearer());
         self.read(request.send_json(body), what)
     }
 
-    pub(super) fn patch(&self, path: &str, body: &Value, what: &str) -> Result<Value, Failure> {
+    pub(crate) fn patch(&self, path: &str, body: &Value, what: &str) -> Result<Value, Failure> {
         let request = self.agent.patch(self.url(path)).header("authorization", self.bearer());
         self.read(request.send_json(body), what)
     }
 
-    pub(super) fn delete(&self, path: &str, what: &str) -> Result<Value, Failure> {
+    pub(crate) fn delete(&self, path: &str, what: &str) -> Result<Value, Failure> {
         let request = self.agent.delete(self.url(path)).header("authorization", self.bearer());
         self.read(request.call(), what)
     }
@@ -104,11 +106,11 @@ impl Api {
     ) -> Result<Value, Failure> {
         let mut response = asked.map_err(|error| {
             let cure = "check --url, and that the server runs: homing serve";
-            refused(what, format!("{} cannot be reached: {error}", self.base), cure)
+            Failure::new(what, format!("{} cannot be reached: {error}", self.base), cure)
         })?;
         let status = response.status();
         let text = response.body_mut().with_config().limit(ANSWER_BYTES).read_to_string();
-        let text = text.map_err(|error| refused(what, error, "try again"))?;
+        let text = text.map_err(|error| Failure::new(what, error, "try again"))?;
         let body = if text.is_empty() {
             Ok(Value::Null)
         } else {
@@ -126,7 +128,7 @@ impl Api {
             (None, Some(said)) => said.to_owned(),
             _ => format!("the server answered {status}"),
         };
-        Err(refused(what, why, cure(status.as_u16())))
+        Err(Failure::new(what, why, cure(status.as_u16())))
     }
 }
 
@@ -134,7 +136,7 @@ impl Api {
 fn token_of(data: &Path) -> Result<String, Failure> {
     let path = data.join(ADMIN_TOKEN_FILE);
     let token = std::fs::read_to_string(&path).map_err(|error| {
-        refused(
+        Failure::new(
             "cannot ask the server",
             format!("there is no admin token: {}: {error}", path.display()),
             "give --data with the server's data directory, or --admin-token, or set \
@@ -147,7 +149,7 @@ fn token_of(data: &Path) -> Result<String, Failure> {
 /// The part of a server's address that paths are put behind; `ws` addresses mean the same server.
 fn base(url: &str) -> Result<String, Failure> {
     let wrong = |why: &str| {
-        refused(
+        Failure::new(
             "cannot ask the server",
             format!("`{url}` {why}"),
             "write --url http://127.0.0.1:7700 or https://chat.example",
@@ -166,22 +168,22 @@ fn base(url: &str) -> Result<String, Failure> {
 fn authorities(file: &PathBuf) -> Result<Vec<Certificate<'static>>, Failure> {
     let what = || format!("cannot use the authorities in {}", file.display());
     let cure = "give a PEM file with certificates";
-    let pem = std::fs::read(file).map_err(|error| refused(&what(), error, cure))?;
+    let pem = std::fs::read(file).map_err(|error| Failure::new(what(), error, cure))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&pem) {
-        let item = item.map_err(|error| refused(&what(), error, cure))?;
+        let item = item.map_err(|error| Failure::new(what(), error, cure))?;
         if let PemItem::Certificate(certificate) = item {
             certificates.push(certificate);
         }
     }
     if certificates.is_empty() {
-        return Err(refused(&what(), "it holds no certificate", cure));
+        return Err(Failure::new(what(), "it holds no certificate", cure));
     }
     Ok(certificates)
 }
 
 fn not_homing(what: &str) -> Failure {
-    refused(
+    Failure::new(
         what,
         "what answers there does not speak the admin API",
         "check --url: it must lead to a Homing server of this version",

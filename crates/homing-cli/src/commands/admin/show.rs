@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// One object, a field a line.
-pub(super) fn one(value: &Value) -> String {
+pub(crate) fn one(value: &Value) -> String {
     let Value::Object(fields) = value else { return cell(value) };
     let width = fields.keys().map(String::len).max().unwrap_or(0);
     let order =
@@ -15,7 +15,7 @@ pub(super) fn one(value: &Value) -> String {
 }
 
 /// The list of apps, as a table.
-pub(super) fn apps(value: &Value) -> String {
+pub(crate) fn apps(value: &Value) -> String {
     let rows = value.get("apps").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     if rows.is_empty() {
         return "there is no app yet: homing app create --name NAME".to_owned();
