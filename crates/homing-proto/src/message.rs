@@ -84,6 +84,15 @@ pub const fn unread(head: u64, own_count: u64, read_seq: u64, read_own_count: u6
     head.saturating_sub(own_count).saturating_sub(read_seq.saturating_sub(read_own_count))
 }
 
+/// How far a member of a conversation has read (I20). It only moves forward.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ReadMark {
+    /// Up to this message; 0: nothing.
+    pub seq: u64,
+    /// Messages up to it that the member wrote.
+    pub own_count: u64,
+}
+
 /// One entry of a user's log (D-2): everything that must reach all the user's devices.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LogEntry {
@@ -93,6 +102,10 @@ pub enum LogEntry {
         message: Message,
         /// Messages up to and with this one that the log's owner wrote.
         own_count: u64,
+        /// How far the owner had read when the message was placed, not past it. A device whose window left the
+        /// conversation out learns of it by this entry alone; a reader takes the farthest mark it
+        /// was told (I20).
+        read: ReadMark,
     },
     /// The owner's read cursor moved, on whatever device.
     Read {

@@ -506,6 +506,16 @@ pub struct MessageEntry {
     /// How many messages up to and with this one the log's owner wrote in the conversation.
     #[prost(uint64, tag = "2")]
     pub own_count: u64,
+    /// How far the owner had read when it was placed, told backwards from this message to be short:
+    /// `seq - after_read`, with `own_count - own_after_read` own messages up to there. A device whose
+    /// window left the conversation out learns of it by this entry alone.
+    ///
+    /// messages after the read mark, this one included
+    #[prost(uint64, tag = "3")]
+    pub after_read: u64,
+    /// own ones among them
+    #[prost(uint64, tag = "4")]
+    pub own_after_read: u64,
 }
 /// The owner's read cursor moved, on whatever device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

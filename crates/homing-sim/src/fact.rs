@@ -34,6 +34,8 @@ pub enum Fact<'a> {
         devices: &'a [Device],
         /// The app's policy.
         policy: &'a homing_core::policy::Policy,
+        /// How many conversations the devices ask for in a window.
+        window: usize,
     },
     /// A process began on the device, with what its disk holds.
     Started(DeviceNo, &'a Account),

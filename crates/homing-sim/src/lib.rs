@@ -85,6 +85,8 @@ pub enum Sabotage {
     SendBeforeDurable,
     /// The server forgets which messages it has.
     NoDedupe,
+    /// The server says nothing of read marks where it tells of a message.
+    NoReadMark,
     /// The server takes every return for a login of its own.
     ResumeDisplaces,
     /// Every wait of a client is over at once.
@@ -97,9 +99,10 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::SendBeforeDurable,
         Self::NoDedupe,
+        Self::NoReadMark,
         Self::ResumeDisplaces,
         Self::NoPacing,
         Self::LateEvents,
@@ -111,6 +114,7 @@ impl Sabotage {
         match self {
             Self::SendBeforeDurable => "send-before-durable",
             Self::NoDedupe => "no-dedupe",
+            Self::NoReadMark => "no-read-mark",
             Self::ResumeDisplaces => "resume-displaces",
             Self::NoPacing => "no-pacing",
             Self::LateEvents => "late-events",

@@ -16,6 +16,7 @@ mod liveness;
 mod log_prefix;
 mod logout;
 mod once;
+mod reach;
 mod signed_out;
 mod status;
 mod suspend;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use homing_core::client::{Pending, Row};
 use homing_proto::id::{ConversationId, Cursor, UserId};
-use homing_proto::message::{Conversation, LogEntry, Message, unread};
+use homing_proto::message::{Conversation, LogEntry, Message, ReadMark, unread};
 
 /// What a device keeps of one user.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -36,6 +36,14 @@ impl Thread {
     /// Computed, never counted (I20).
     pub const fn unread(&self) -> u64 {
         unread(self.head, self.own_count, self.read_seq, self.read_own_count)
+    }
+
+    /// The farthest mark counts.
+    const fn read_up_to(&mut self, mark: ReadMark) {
+        if mark.seq >= self.read_seq {
+            self.read_seq = mark.seq;
+            self.read_own_count = mark.own_count;
+        }
     }
 }
 
@@ -86,23 +94,21 @@ impl Store {
 
     fn apply_entry(&mut self, user: &UserId, entry: &LogEntry) {
         match entry {
-            LogEntry::Message { message, own_count } => {
+            LogEntry::Message { message, own_count, read } => {
                 let thread = self.conversations.entry(message.conversation.clone()).or_default();
                 thread.messages.insert(message.seq, message.clone());
                 if message.seq >= thread.head {
                     thread.head = message.seq;
                     thread.own_count = *own_count;
                 }
+                thread.read_up_to(*read);
                 if message.from == *user {
                     self.outbox.retain(|p| p.client_id != message.client_id);
                 }
             }
             LogEntry::Read { conversation, seq, own_count } => {
                 let thread = self.conversations.entry(conversation.clone()).or_default();
-                if *seq > thread.read_seq {
-                    thread.read_seq = *seq;
-                    thread.read_own_count = *own_count;
-                }
+                thread.read_up_to(ReadMark { seq: *seq, own_count: *own_count });
             }
             LogEntry::Unknown => {}
         }
@@ -114,10 +120,7 @@ impl Store {
             thread.head = window.head;
             thread.own_count = window.own_count;
         }
-        if window.read_seq >= thread.read_seq {
-            thread.read_seq = window.read_seq;
-            thread.read_own_count = window.read_own_count;
-        }
+        thread.read_up_to(ReadMark { seq: window.read_seq, own_count: window.read_own_count });
         for message in &window.messages {
             thread.messages.insert(message.seq, message.clone());
         }

@@ -14,6 +14,7 @@ use crate::fact::{DeviceNo, Fact};
 pub struct Truth {
     users: BTreeMap<UserId, UserTruth>,
     devices: Vec<DeviceTruth>,
+    window: usize,
     is_calm: bool,
 }
 
@@ -70,6 +71,11 @@ impl Truth {
         &self.devices
     }
 
+    /// How many conversations the devices ask for in a window.
+    pub const fn window(&self) -> usize {
+        self.window
+    }
+
     /// Faults are over.
     pub const fn is_calm(&self) -> bool {
         self.is_calm
@@ -77,7 +83,8 @@ impl Truth {
 
     pub(crate) fn see(&mut self, _now: u64, fact: &Fact<'_>) {
         match fact {
-            Fact::World { devices, .. } => {
+            Fact::World { devices, window, .. } => {
+                self.window = *window;
                 let each = |about: &Device| DeviceTruth {
                     about: about.clone(),
                     status: None,

@@ -100,7 +100,11 @@ impl World {
 
     fn begin(&mut self) {
         let abouts: Vec<About> = self.devices.iter().map(|d| d.about.clone()).collect();
-        self.watch.see(&Fact::World { devices: &abouts, policy: self.server.book.policy() });
+        self.watch.see(&Fact::World {
+            devices: &abouts,
+            policy: self.server.book.policy(),
+            window: self.scene.window.conversations as usize,
+        });
         for index in 0..self.devices.len() {
             self.with_device(index, Device::start);
             let at = self.rng.below(self.scene.act_gap_ms);

@@ -25,7 +25,7 @@ use homing_core::client::{Missing, Row};
 use homing_proto::codec;
 use homing_proto::frame::{Binding, ClientFrame, Limits, ServerFrame, SyncBody, SyncPage, Welcome};
 use homing_proto::id::Cursor;
-use homing_proto::message::LogEntry;
+use homing_proto::message::{LogEntry, ReadMark};
 use homing_proto::secret::SessionSecret;
 use tokio::sync::mpsc;
 
@@ -104,6 +104,7 @@ fn fill(dir: &tempfile::TempDir, conversations: u64, messages: u64) {
                     content: Content::text("words ".repeat(16)),
                 },
                 own_count: 0,
+                read: ReadMark::default(),
             })
         }));
         if batch.len() >= 10_000 || peer + 1 == conversations {

@@ -8,7 +8,7 @@ use homing::store::sqlite::SqliteShelf;
 use homing::{AppId, ClientMsgId, Content, ConversationId, Message, UserId, WallTime};
 use homing_core::client::{Missing, Row};
 use homing_proto::id::Cursor;
-use homing_proto::message::LogEntry;
+use homing_proto::message::{LogEntry, ReadMark};
 
 use super::USER;
 use crate::{Failure, crowd};
@@ -51,7 +51,7 @@ fn entry(peer: &UserId, seq: u64, turn: u64, time: WallTime) -> Row {
         time,
         content: Content::text("what people write ".repeat(6)),
     };
-    Row::Entry(LogEntry::Message { message, own_count: 0 })
+    Row::Entry(LogEntry::Message { message, own_count: 0, read: ReadMark::default() })
 }
 
 /// How long the conversations have gone on.

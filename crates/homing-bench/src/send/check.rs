@@ -137,7 +137,7 @@ impl std::error::Error for Wrong {}
 
 #[cfg(test)]
 mod tests {
-    use homing_proto::message::{Content, Message};
+    use homing_proto::message::{Content, Message, ReadMark};
     use homing_proto::time::WallTime;
 
     use super::*;
@@ -152,7 +152,7 @@ mod tests {
             time: WallTime(0),
             content: Content::text("x"),
         };
-        LogEntry::Message { message, own_count: 0 }
+        LogEntry::Message { message, own_count: 0, read: ReadMark::default() }
     }
 
     #[test]

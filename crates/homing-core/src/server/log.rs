@@ -8,6 +8,8 @@ use homing_proto::limits;
 use homing_proto::message::{Content, LogEntry, Message};
 use homing_proto::time::WallTime;
 
+pub use homing_proto::message::ReadMark;
+
 /// The two members of a direct conversation, in an order that does not depend on who asks.
 ///
 /// They may be one and the same: a conversation with oneself.
@@ -89,15 +91,6 @@ pub struct Direct {
     pub low_read: ReadMark,
     /// How far the `High` member has read.
     pub high_read: ReadMark,
-}
-
-/// How far a member has read (I20).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ReadMark {
-    /// Up to this message.
-    pub seq: u64,
-    /// Messages up to it that the member wrote.
-    pub own_count: u64,
 }
 
 /// A message's place in its conversation, as its row holds it beside the message.
@@ -184,11 +177,18 @@ pub fn message(pair: &Pair, reader: Side, placed: Placed, new: NewMessage<'_>) -
     }
 }
 
-/// What a message puts into a member's log.
-pub fn message_entry(pair: &Pair, owner: Side, placed: Placed, new: NewMessage<'_>) -> LogEntry {
+/// What a message puts into a member's log; `read` is how far that member had read just then.
+pub fn message_entry(
+    pair: &Pair,
+    owner: Side,
+    placed: Placed,
+    read: ReadMark,
+    new: NewMessage<'_>,
+) -> LogEntry {
     LogEntry::Message {
         message: message(pair, owner, placed, new),
         own_count: placed.own_count(owner),
+        read,
     }
 }
 

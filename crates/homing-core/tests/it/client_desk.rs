@@ -13,7 +13,7 @@ use homing_proto::frame::{
     Welcome, Window,
 };
 use homing_proto::id::{AppId, ClientMsgId, ConversationId, DeviceId, SessionId, UserId};
-use homing_proto::message::{Content, LogEntry, Message};
+use homing_proto::message::{Content, LogEntry, Message, ReadMark};
 use homing_proto::secret::SessionSecret;
 use homing_proto::time::{Now, Time, WallTime};
 
@@ -357,5 +357,6 @@ pub(crate) fn entry(from: &str, seq: u64) -> LogEntry {
             content: Content::text(format!("{from} {seq}")),
         },
         own_count: 0,
+        read: ReadMark::default(),
     }
 }

@@ -1,8 +1,8 @@
 //! Conversations, user logs and pages (D-1, D-2, D-3, I20, I22).
 
 use homing_core::server::log::{
-    Direct, LogExtent, NewMessage, Page, PageBudget, Pair, Placed, Side, message_entry, page,
-    read_entry,
+    Direct, LogExtent, NewMessage, Page, PageBudget, Pair, Placed, ReadMark, Side, message_entry,
+    page, read_entry,
 };
 use homing_proto::id::{ClientMsgId, ConversationId, Cursor, UserId};
 use homing_proto::limits;
@@ -113,8 +113,11 @@ fn each_member_sees_the_conversation_under_the_name_of_the_other() {
         content: &content,
     };
     let placed = Direct::default().append(bob);
-    let seen = |owner| match message_entry(&pair, owner, placed, new) {
-        LogEntry::Message { message, own_count } => (message, own_count),
+    let read = ReadMark { seq: 1, own_count: 0 };
+    let seen = |owner| match message_entry(&pair, owner, placed, read, new) {
+        LogEntry::Message { message, own_count, read: told } if told == read => {
+            (message, own_count)
+        }
         other => panic!("{other:?}"),
     };
     let (at_alice, at_bob) = (seen(alice), seen(bob));

@@ -11,7 +11,7 @@ use crate::frame::{
 };
 use crate::id::{AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId};
 use crate::limits as bound;
-use crate::message::{Content, Conversation, LogEntry, Message};
+use crate::message::{Content, Conversation, LogEntry, Message, ReadMark};
 use crate::secret::{SessionSecret, Token};
 use crate::time::WallTime;
 use crate::wire;
@@ -73,10 +73,14 @@ pub(super) fn entry(entry: wire::LogEntry) -> Decoded<LogEntry> {
     use wire::log_entry::Entry;
     Ok(match entry.entry {
         None => LogEntry::Unknown,
-        Some(Entry::Message(m)) => LogEntry::Message {
-            message: message(m.message.ok_or_else(|| malformed("message entry"))?)?,
-            own_count: m.own_count,
-        },
+        Some(Entry::Message(m)) => {
+            let message = message(m.message.ok_or_else(|| malformed("message entry"))?)?;
+            let read = ReadMark {
+                seq: message.seq.saturating_sub(m.after_read),
+                own_count: m.own_count.saturating_sub(m.own_after_read),
+            };
+            LogEntry::Message { message, own_count: m.own_count, read }
+        }
         Some(Entry::Read(r)) => LogEntry::Read {
             conversation: ConversationId::parse(&r.conversation)?,
             seq: r.seq,

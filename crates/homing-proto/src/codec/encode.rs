@@ -66,10 +66,14 @@ pub(super) fn server(frame: &ServerFrame) -> wire::ServerFrame {
 pub(super) fn entry(entry: &LogEntry) -> wire::LogEntry {
     use wire::log_entry::Entry;
     let entry = match entry {
-        LogEntry::Message { message: m, own_count } => Some(Entry::Message(wire::MessageEntry {
-            message: Some(message(m)),
-            own_count: *own_count,
-        })),
+        LogEntry::Message { message: m, own_count, read } => {
+            Some(Entry::Message(wire::MessageEntry {
+                message: Some(message(m)),
+                own_count: *own_count,
+                after_read: m.seq.saturating_sub(read.seq),
+                own_after_read: own_count.saturating_sub(read.own_count),
+            }))
+        }
         LogEntry::Read { conversation, seq, own_count } => Some(Entry::Read(wire::ReadEntry {
             conversation: conversation.to_string(),
             seq: *seq,

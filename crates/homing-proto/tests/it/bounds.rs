@@ -6,7 +6,7 @@ use homing_proto::codec::{self, encode_client, encode_server};
 use homing_proto::frame::{
     ClientFrame, EndSession, Request, Response, ServerFrame, SyncBody, Window,
 };
-use homing_proto::message::{Content, LogEntry};
+use homing_proto::message::{Content, LogEntry, ReadMark};
 use homing_proto::{limits, wire};
 use prost::Message as _;
 
@@ -191,7 +191,7 @@ fn content_has_at_most_12_kib_both_ways() {
 
     let mut message = message("");
     message.content = Content(vec![7; 12 * 1024 + 1].into());
-    let entry = LogEntry::Message { message, own_count: 0 };
+    let entry = LogEntry::Message { message, own_count: 0, read: ReadMark::default() };
     let error = codec::decode_entry(codec::encode_entry(&entry)).unwrap_err();
     assert_eq!(error.code, Code::PROTOCOL_ERROR);
 }

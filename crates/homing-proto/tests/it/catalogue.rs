@@ -13,7 +13,7 @@ use homing_proto::id::{
     AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId,
 };
 use homing_proto::limits;
-use homing_proto::message::{Content, ContentView, Conversation, LogEntry, Message};
+use homing_proto::message::{Content, ContentView, Conversation, LogEntry, Message, ReadMark};
 use homing_proto::secret::SessionSecret;
 use homing_proto::time::WallTime;
 
@@ -123,7 +123,14 @@ pub(crate) fn message(text: &str) -> Message {
 }
 
 pub(crate) fn message_entry() -> LogEntry {
-    LogEntry::Message { message: message("Good morning"), own_count: 21 }
+    let read = ReadMark { seq: 57, own_count: 21 };
+    LogEntry::Message { message: message("Good morning"), own_count: 21, read }
+}
+
+/// Of the last seven messages the owner wrote one and read none.
+fn unread_entry() -> LogEntry {
+    let read = ReadMark { seq: 50, own_count: 20 };
+    LogEntry::Message { message: message("Good morning"), own_count: 21, read }
 }
 
 fn read_entry() -> LogEntry {
@@ -422,7 +429,11 @@ fn closes() -> Vec<(&'static str, ServerFrame)> {
 
 /// Every kind of log entry, as it is stored.
 pub(crate) fn entries() -> Vec<(&'static str, LogEntry)> {
-    vec![("entry_message", message_entry()), ("entry_read", read_entry())]
+    vec![
+        ("entry_message", message_entry()),
+        ("entry_message_after_read_mark", unread_entry()),
+        ("entry_read", read_entry()),
+    ]
 }
 
 /// Every kind of content, and what it says.

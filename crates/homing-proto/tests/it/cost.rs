@@ -2,7 +2,7 @@
 
 use homing_proto::codec::{encode_client, encode_server};
 use homing_proto::frame::{ClientFrame, Hello, ServerFrame, Welcome};
-use homing_proto::message::{Content, LogEntry, Message};
+use homing_proto::message::{Content, LogEntry, Message, ReadMark};
 
 use crate::catalogue::{credential, device_info, first_login, message, resume, welcome};
 
@@ -32,12 +32,17 @@ fn a_welcome_without_sync_takes_at_most_256_bytes() {
 
 #[test]
 fn a_push_of_a_text_of_100_bytes_takes_at_most_180_bytes_on_the_wire() {
-    let message =
-        Message { seq: 1_000_000, content: Content::text("x".repeat(100)), ..message("") };
-    let entry = LogEntry::Message { message, own_count: 500_000 };
-    let len = encode_server(&ServerFrame::Push { offset: 10_000_000, entry }).len();
-    println!("push: {len} bytes and {} of WebSocket header", header(len));
-    assert!(len + header(len) <= 180, "{len} bytes");
+    let unread = ReadMark { seq: 999_900, own_count: 500_000 };
+    let answered = ReadMark { seq: 9_990, own_count: 4_990 };
+    for (what, seq, own_count, read) in
+        [("unread", 1_000_000, 500_000, unread), ("answered", 10_000, 5_000, answered)]
+    {
+        let message = Message { seq, content: Content::text("x".repeat(100)), ..message("") };
+        let entry = LogEntry::Message { message, own_count, read };
+        let len = encode_server(&ServerFrame::Push { offset: 10_000_000, entry }).len();
+        println!("push, {what}: {len} bytes and {} of WebSocket header", header(len));
+        assert!(len + header(len) <= 180, "{what}: {len} bytes");
+    }
 }
 
 /// A server's WebSocket header (RFC 6455 §5.2): not masked.

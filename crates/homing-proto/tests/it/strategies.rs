@@ -13,7 +13,7 @@ use homing_proto::id::{
     AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId,
 };
 use homing_proto::limits;
-use homing_proto::message::{Content, ContentView, Conversation, LogEntry, Message};
+use homing_proto::message::{Content, ContentView, Conversation, LogEntry, Message, ReadMark};
 use homing_proto::secret::{SessionSecret, Token};
 use homing_proto::time::WallTime;
 use proptest::collection::vec;
@@ -53,8 +53,10 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
 
 pub(crate) fn entry() -> impl Strategy<Value = LogEntry> {
     prop_oneof![
-        (message(), any::<u64>())
-            .prop_map(|(message, own_count)| LogEntry::Message { message, own_count }),
+        (message(), any::<[u64; 3]>()).prop_map(|(message, [own_count, seq, read_own])| {
+            let read = ReadMark { seq: seq.min(message.seq), own_count: read_own.min(own_count) };
+            LogEntry::Message { message, own_count, read }
+        }),
         (conversation_id(), any::<u64>(), any::<u64>()).prop_map(
             |(conversation, seq, own_count)| LogEntry::Read { conversation, seq, own_count }
         ),

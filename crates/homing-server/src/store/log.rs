@@ -60,6 +60,7 @@ impl State {
         let conversation = self.conversation(key)?;
         let side = if conversation.low == from.user { Side::Low } else { Side::High };
         let placed = conversation.direct.append(side);
+        let direct = conversation.direct;
         conversation.pinned = true;
         let pair = conversation.pair.clone();
         let owners = [conversation.low, conversation.high];
@@ -69,7 +70,7 @@ impl State {
             let offset = owner.head + 1;
             if owner.is_connected() {
                 let new = NewMessage { from: side, client_id, time: now, content };
-                let entry = log::message_entry(&pair, *reader, placed, new);
+                let entry = log::message_entry(&pair, *reader, placed, direct.read(*reader), new);
                 out.push(Effect::Entry { user, offset, entry });
             }
             self.conversation(key)?.recent[index] = offset;

@@ -67,11 +67,11 @@ impl State {
         let conversation = self.conversation(row.conversation)?;
         let side = conversation.side(owner);
         Ok(match row.kind {
-            EntryKind::Message => {
+            EntryKind::Message { read } => {
                 let bytes = message.content.len() + ENTRY_BYTES;
                 let content = Content(message.content.clone());
                 let new = new_message(&message, &content);
-                (log::message_entry(&conversation.pair, side, message.placed, new), bytes)
+                (log::message_entry(&conversation.pair, side, message.placed, read, new), bytes)
             }
             EntryKind::Read => {
                 let own_count = message.placed.own_count(side);

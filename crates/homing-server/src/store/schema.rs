@@ -6,7 +6,7 @@ use super::error::{Failure, OpenError};
 
 /// Each step takes the schema from its index to the next version; `user_version` counts the steps
 /// that a file has seen. A step that was released is never edited: another is added.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
 
 /// Whole numbers are SQLite's signed 64 bits; every count here stays far below 2^63.
 const V1: &str = "
@@ -98,6 +98,13 @@ CREATE TABLE journal (
     seq INTEGER PRIMARY KEY,
     record BLOB NOT NULL -- record::Record
 );
+";
+
+/// A message's entry says how far its owner had read when it was placed; 0: nothing, or written
+/// before that was kept, which takes nothing back from a device (it keeps the farthest mark).
+const V2: &str = "
+ALTER TABLE entry ADD COLUMN read_seq INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entry ADD COLUMN read_own INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// The version that this code writes.

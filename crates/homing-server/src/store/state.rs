@@ -401,15 +401,16 @@ impl State {
         row: MessageRow,
     ) -> Result<(), Failure> {
         let conversation = self.conversation(key)?;
-        let (low, high, recent) = (conversation.low, conversation.high, conversation.recent);
+        let Conversation { low, high, recent, direct, .. } = *conversation;
+        let kind = |owner| EntryKind::Message { read: direct.read(owner) };
         let seq = row.placed.seq;
         let sender = if row.from == Side::Low { low } else { high };
         let sent = SentRow { conversation: key, seq, time: row.time };
         self.overlay.push_sent(sender, row.client_id, sent);
         self.overlay.push_message(key, row);
-        self.place_entry(low, EntryKind::Message, key, seq, recent[0])?;
+        self.place_entry(low, kind(Side::Low), key, seq, recent[0])?;
         if low != high {
-            self.place_entry(high, EntryKind::Message, key, seq, recent[1])?;
+            self.place_entry(high, kind(Side::High), key, seq, recent[1])?;
         }
         Ok(())
     }

@@ -58,7 +58,10 @@ pub(super) struct EntryRow {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum EntryKind {
     /// The message at that seq.
-    Message,
+    Message {
+        /// How far the owner had read when it was placed.
+        read: ReadMark,
+    },
     /// The owner's read cursor moved to that seq.
     Read,
 }
@@ -327,7 +330,7 @@ impl Tables {
 
     pub(super) fn entries(&self, user: UserKey, first: u64, last: u64) -> Read<Vec<EntryRow>> {
         self.all(
-            "SELECT offset, kind, conversation, seq FROM entry \
+            "SELECT offset, kind, conversation, seq, read_seq, read_own FROM entry \
              WHERE user = ?1 AND offset BETWEEN ?2 AND ?3 ORDER BY offset",
             [user.0, first, last].map(signed),
             |row| {
@@ -335,7 +338,9 @@ impl Tables {
                     offset: u64_at(row, 0)?,
                     kind: match row.get(1)? {
                         READ => EntryKind::Read,
-                        _ => EntryKind::Message,
+                        _ => EntryKind::Message {
+                            read: ReadMark { seq: u64_at(row, 4)?, own_count: u64_at(row, 5)? },
+                        },
                     },
                     conversation: ConversationKey(u64_at(row, 2)?),
                     seq: u64_at(row, 3)?,
@@ -345,18 +350,20 @@ impl Tables {
     }
 
     pub(super) fn put_entry(&self, user: UserKey, row: &EntryRow) -> Write {
-        let kind = match row.kind {
-            EntryKind::Message => MESSAGE,
-            EntryKind::Read => READ,
+        let (kind, read) = match row.kind {
+            EntryKind::Message { read } => (MESSAGE, read),
+            EntryKind::Read => (READ, ReadMark::default()),
         };
         self.run(
-            "INSERT OR REPLACE INTO entry VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 signed(user.0),
                 signed(row.offset),
                 kind,
                 signed(row.conversation.0),
-                signed(row.seq)
+                signed(row.seq),
+                signed(read.seq),
+                signed(read.own_count)
             ],
         )
     }

@@ -11,7 +11,7 @@ use homing_core::server::registry::{BindAsk, ConnId, Verdict};
 use homing_proto::device::{Device, Platform};
 use homing_proto::frame::{Intent, Limits, Response, SyncBody, Window};
 use homing_proto::id::{AppId, ClientMsgId, ConversationId, Cursor, DeviceId, UserId};
-use homing_proto::message::{Content, LogEntry};
+use homing_proto::message::{Content, LogEntry, ReadMark};
 use homing_proto::time::WallTime;
 use proptest::prelude::*;
 
@@ -183,7 +183,7 @@ struct Model {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Logged {
-    Message { with: usize, seq: u64, own_count: u64 },
+    Message { with: usize, seq: u64, own_count: u64, read: ReadMark },
     Read { with: usize, seq: u64, own_count: u64 },
 }
 
@@ -266,7 +266,9 @@ impl Bench {
         }
         for (owner, with) in members {
             let own_count = own(messages, owner, seq);
-            model.logs[owner].push(Logged::Message { with, seq, own_count });
+            let read = model.read.get(&(owner, with)).copied().unwrap_or(0);
+            let read = ReadMark { seq: read, own_count: own(messages, owner, read) };
+            model.logs[owner].push(Logged::Message { with, seq, own_count, read });
         }
     }
 
@@ -391,10 +393,11 @@ impl Bench {
 
 fn logged(entry: &LogEntry) -> Logged {
     match entry {
-        LogEntry::Message { message, own_count } => Logged::Message {
+        LogEntry::Message { message, own_count, read } => Logged::Message {
             with: number(&message.conversation),
             seq: message.seq,
             own_count: *own_count,
+            read: *read,
         },
         LogEntry::Read { conversation, seq, own_count } => {
             Logged::Read { with: number(conversation), seq: *seq, own_count: *own_count }

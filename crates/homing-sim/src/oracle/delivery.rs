@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use homing_core::client::Event;
 use homing_core::client::status::SyncStatus;
-use homing_core::client::{Event, Row};
 use homing_proto::id::{ClientMsgId, ConversationId, UserId};
 
 use super::Oracle;
+use super::reach::Reach;
 use crate::fact::{DeviceAtRest, DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
@@ -19,8 +20,8 @@ pub(super) struct Delivery {
 /// What a store must hold, and what its app was told.
 #[derive(Debug, Default)]
 struct Held {
-    /// Where a window began: what lies before is fetched when it is wanted.
-    floors: BTreeMap<ConversationId, u64>,
+    /// What lies outside is fetched when it is wanted.
+    reach: Reach,
     /// The last message that was announced.
     announced: BTreeMap<ConversationId, u64>,
 }
@@ -34,15 +35,7 @@ impl Oracle for Delivery {
         match fact {
             Fact::RowsStored(no, user, rows) => {
                 let held = self.stores.entry((*no, (*user).clone())).or_default();
-                for row in *rows {
-                    if let Row::Window(window) = row {
-                        for conversation in window {
-                            let first = conversation.messages.first().map(|message| message.seq);
-                            let floor = first.unwrap_or(conversation.head + 1);
-                            held.floors.insert(conversation.id.clone(), floor);
-                        }
-                    }
-                }
+                held.reach.stored(rows, truth.window());
             }
             Fact::StoreReset(no, user) | Fact::StoreWiped(no, user) => {
                 self.stores.remove(&(*no, (*user).clone()));
@@ -85,7 +78,8 @@ impl Delivery {
         let held = self.stores.get(&(device.device, user.clone()));
         for (conversation, messages) in &known.messages {
             let thread = store.conversations.get(conversation);
-            let floor = held.and_then(|held| held.floors.get(conversation)).copied().unwrap_or(1);
+            let floor = held.map_or(Some(1), |held| held.reach.floor(conversation));
+            let Some(floor) = floor else { continue };
             let missing = (floor..=messages.len() as u64)
                 .find(|seq| !thread.is_some_and(|thread| thread.messages.contains_key(seq)));
             if let Some(seq) = missing {

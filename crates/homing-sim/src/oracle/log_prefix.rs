@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use homing_core::client::Row;
-use homing_proto::id::{Cursor, UserId};
+use homing_proto::id::{ConversationId, Cursor, UserId};
 use homing_proto::message::{Conversation, LogEntry};
 
 use super::Oracle;
 use crate::fact::{DeviceNo, Fact};
-use crate::truth::{Truth, UserTruth};
+use crate::truth::{Counts, Truth, UserTruth};
 use crate::watch::Findings;
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Oracle for LogPrefix {
             Fact::RowsStored(no, user, rows) => {
                 let key = (*no, (*user).clone());
                 let before = self.cursors.get(&key).copied();
-                match judge(before, user, rows, truth.user(user)) {
+                match judge(before, user, rows, truth.user(user), truth.window()) {
                     Ok(None) => {}
                     Ok(Some(cursor)) => {
                         self.cursors.insert(key, cursor);
@@ -50,6 +50,7 @@ fn judge(
     user: &UserId,
     rows: &[Row],
     truth: Option<&UserTruth>,
+    room: usize,
 ) -> Result<Option<Cursor>, String> {
     let entries: Vec<&LogEntry> = rows.iter().filter_map(entry).collect();
     let window = rows.iter().find_map(|row| match row {
@@ -79,7 +80,7 @@ fn judge(
     }
     let from = cursor.offset - count;
     match (window, before) {
-        (Some(window), _) => judge_window(user, window, from, truth)?,
+        (Some(window), _) => judge_window(user, window, from, truth, room)?,
         (None, Some(before)) if before.log_epoch == cursor.log_epoch && before.offset == from => {}
         (None, None) if from == 0 => {}
         (None, before) => return Err(format!("from {before:?} to {cursor:?} by {count} entries")),
@@ -100,14 +101,17 @@ fn judge(
     Ok(Some(cursor))
 }
 
-/// A window is the state at its offset, no older and no newer.
+/// A window is the state at its offset, no older and no newer, of the latest conversations that it
+/// has room for.
 fn judge_window(
     user: &UserId,
     window: &[Conversation],
     offset: u64,
     truth: &UserTruth,
+    room: usize,
 ) -> Result<(), String> {
     let counts = truth.counts(user, offset);
+    judge_choice(window, &counts, truth, room)?;
     for conversation in window {
         let known = counts.get(&conversation.id).copied().unwrap_or_default();
         let told = (
@@ -128,6 +132,28 @@ fn judge_window(
         if tail != &conversation.messages[..] {
             return Err(format!("window of {} at {offset} holds other messages", conversation.id));
         }
+    }
+    Ok(())
+}
+
+/// No conversation is left out for one whose last message is older.
+fn judge_choice(
+    window: &[Conversation],
+    counts: &BTreeMap<ConversationId, Counts>,
+    truth: &UserTruth,
+    room: usize,
+) -> Result<(), String> {
+    let last = |id: &ConversationId| {
+        let head = counts.get(id).map_or(0, |counts| counts.head);
+        let at = usize::try_from(head).ok()?.checked_sub(1)?;
+        truth.messages.get(id)?.get(at).map(|message| message.time)
+    };
+    let is_left_out = |id: &&ConversationId| !window.iter().any(|told| told.id == **id);
+    let latest_left_out =
+        counts.keys().filter(is_left_out).filter_map(|id| Some((last(id)?, id))).max();
+    let Some((time, id)) = latest_left_out else { return Ok(()) };
+    if window.len() < room || window.iter().any(|told| last(&told.id) < Some(time)) {
+        return Err(format!("a window without {id}"));
     }
     Ok(())
 }

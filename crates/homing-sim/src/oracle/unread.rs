@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use homing_core::client::status::SyncStatus;
-use homing_proto::id::UserId;
+use homing_proto::id::{ConversationId, UserId};
 
 use super::Oracle;
+use super::reach::Reach;
 use crate::fact::{DeviceAtRest, DeviceNo, Fact};
 use crate::store::{Store, Thread};
 use crate::truth::{Counts, Truth};
@@ -13,7 +14,13 @@ use crate::watch::Findings;
 
 #[derive(Debug, Default)]
 pub(super) struct Unread {
-    stores: BTreeMap<(DeviceNo, UserId), Store>,
+    stores: BTreeMap<(DeviceNo, UserId), Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    store: Store,
+    reach: Reach,
 }
 
 impl Oracle for Unread {
@@ -25,21 +32,23 @@ impl Oracle for Unread {
         match fact {
             Fact::Rest { devices, .. } if truth.is_calm() => {
                 for device in *devices {
-                    judge_rest(device, truth, findings);
+                    self.judge_rest(device, truth, findings);
                 }
             }
             Fact::StoreReset(no, user) | Fact::StoreWiped(no, user) => {
                 self.stores.remove(&(*no, (*user).clone()));
             }
             Fact::RowsStored(no, user, rows) => {
-                let store = self.stores.entry((*no, (*user).clone())).or_default();
+                let Held { store, reach } = self.stores.entry((*no, (*user).clone())).or_default();
                 let before = store.cursor;
                 store.apply(user, rows);
+                reach.stored(rows, truth.window());
                 if let (Some(cursor), Some(known)) = (store.cursor, truth.user(user))
                     && before != store.cursor
                 {
                     let counts = known.counts(user, cursor.offset);
-                    for (conversation, thread) in &store.conversations {
+                    let told = |of: &(&ConversationId, &Thread)| reach.floor(of.0).is_some();
+                    for (conversation, thread) in store.conversations.iter().filter(told) {
                         let known = counts.get(conversation).copied().unwrap_or_default();
                         if counts_of(thread) != known {
                             findings.report(format!(
@@ -55,22 +64,28 @@ impl Oracle for Unread {
     }
 }
 
-fn judge_rest(device: &DeviceAtRest, truth: &Truth, findings: &mut Findings<'_>) {
-    let (Some(user), Some(store)) = (device.status.user(), &device.store) else { return };
-    if device.status.sync != SyncStatus::Live {
-        return;
-    }
-    let Some(known) = truth.user(user) else { return };
-    let head = known.log.len() as u64;
-    for (conversation, counts) in known.counts(user, head) {
-        let shown = store.conversations.get(&conversation).map_or(0, Thread::unread);
-        let others = counts.head - counts.own_count;
-        let unread = others.saturating_sub(counts.read_seq - counts.read_own_count);
-        if shown != unread {
-            findings.report(format!(
-                "{:?} shows {shown} unread in {conversation}, there are {unread}",
-                device.device
-            ));
+impl Unread {
+    fn judge_rest(&self, device: &DeviceAtRest, truth: &Truth, findings: &mut Findings<'_>) {
+        let (Some(user), Some(store)) = (device.status.user(), &device.store) else { return };
+        if device.status.sync != SyncStatus::Live {
+            return;
+        }
+        let Some(known) = truth.user(user) else { return };
+        let held = self.stores.get(&(device.device, user.clone()));
+        let head = known.log.len() as u64;
+        for (conversation, counts) in known.counts(user, head) {
+            if held.is_some_and(|held| held.reach.floor(&conversation).is_none()) {
+                continue;
+            }
+            let shown = store.conversations.get(&conversation).map_or(0, Thread::unread);
+            let others = counts.head - counts.own_count;
+            let unread = others.saturating_sub(counts.read_seq - counts.read_own_count);
+            if shown != unread {
+                findings.report(format!(
+                    "{:?} shows {shown} unread in {conversation}, there are {unread}",
+                    device.device
+                ));
+            }
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Scene {
     pub(super) routes: Vec<(u64, u64)>,
     pub(super) server_wall_base: u64,
     ttl_ms: u64,
-    window: Window,
+    pub(super) window: Window,
 }
 
 impl Scene {
@@ -47,11 +47,6 @@ impl Scene {
         let owners: Vec<_> = (0..devices).map(|_| owner(rng)).collect();
         let base = *rng.pick(&[2, 20, 60, 200]);
         let routes = (0..devices).map(|_| (rng.between(1, base), rng.between(1, base))).collect();
-        let small = Window { conversations: limits::WINDOW_CONVERSATIONS, per_conversation: 2 };
-        let full = Window {
-            conversations: limits::WINDOW_CONVERSATIONS,
-            per_conversation: limits::WINDOW_MESSAGES,
-        };
         let longest_ms = *rng.pick(&[120_000, 600_000, 1_500_000]);
         Self {
             policy: Policy::preset(*rng.pick(&Preset::ALL)),
@@ -66,7 +61,7 @@ impl Scene {
             // A server clock is right within seconds, not more.
             server_wall_base: TRUE_BASE_MS + rng.below(4_000),
             ttl_ms: *rng.pick(&[60_000, 300_000, 86_400_000, 86_400_000]),
-            window: if rng.percent(25) { small } else { full },
+            window: draw_window(rng),
         }
     }
 
@@ -102,6 +97,20 @@ impl Scene {
         device.time_base = rng.below(10_000_000);
         device.wall_base = TRUE_BASE_MS as i64 + rng.below(20_000) as i64 - 10_000;
         device
+    }
+}
+
+/// Mostly room for everything, sometimes for few messages, sometimes for fewer conversations than
+/// there are.
+fn draw_window(rng: &mut Rng) -> Window {
+    let full = Window {
+        conversations: limits::WINDOW_CONVERSATIONS,
+        per_conversation: limits::WINDOW_MESSAGES,
+    };
+    match rng.below(100) {
+        0..25 => Window { per_conversation: 2, ..full },
+        drawn @ 25..50 => Window { conversations: 1 + drawn as u32 % 3, ..full },
+        _ => full,
     }
 }
 

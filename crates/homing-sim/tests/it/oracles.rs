@@ -18,7 +18,7 @@ use homing_proto::frame::{
 use homing_proto::id::{
     AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId,
 };
-use homing_proto::message::{Content, LogEntry, Message};
+use homing_proto::message::{Content, LogEntry, Message, ReadMark};
 use homing_proto::time::{Now, Time, WallTime};
 use homing_proto::{Code, Error};
 use homing_sim::fact::{Bound, DeviceAtRest, DeviceNo, Fact};
@@ -39,7 +39,7 @@ impl Story {
         let devices = keep(vec![device(0, Platform::Ios), device(1, Platform::Android)]);
         let policy = keep(Policy::preset(Preset::Single));
         let mut story = Self { facts: Vec::new(), now: 0 };
-        story.fact(Fact::World { devices, policy });
+        story.fact(Fact::World { devices, policy, window: 1 });
         for no in [D0, DeviceNo(1)] {
             story.fact(Fact::Started(no, keep(Account::default())));
         }
@@ -427,8 +427,8 @@ fn i17_a_hello_after_a_logout() {
 fn i20_an_unread_count_that_is_off() {
     let mut story = Story::signed_in();
     story.appends("alice", 1, entry(1, "bob"));
-    let LogEntry::Message { message, .. } = entry(1, "bob") else { unreachable!() };
-    let wrong = LogEntry::Message { message, own_count: 1 };
+    let LogEntry::Message { message, read, .. } = entry(1, "bob") else { unreachable!() };
+    let wrong = LogEntry::Message { message, own_count: 1, read };
     story.stores("alice", vec![Row::Entry(wrong), Row::Cursor(at(1))]);
     assert!(story.seen_by().contains(&"I20 unread"));
 }
@@ -605,7 +605,7 @@ fn message(number: u8, from: &str) -> Message {
 
 fn entry(number: u8, from: &str) -> LogEntry {
     let own_count = if from == "alice" { u64::from(number) } else { 0 };
-    LogEntry::Message { message: message(number, from), own_count }
+    LogEntry::Message { message: message(number, from), own_count, read: ReadMark::default() }
 }
 
 fn send(number: u8) -> Command {

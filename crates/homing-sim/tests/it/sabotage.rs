@@ -22,6 +22,11 @@ fn a_server_without_dedupe_is_seen() {
 }
 
 #[test]
+fn messages_that_bring_no_read_mark_are_seen() {
+    assert!(first_seen(Sabotage::NoReadMark, "I20 unread").is_some());
+}
+
+#[test]
 fn a_resume_that_displaces_is_seen() {
     assert!(first_seen(Sabotage::ResumeDisplaces, "I5 displacement").is_some());
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use homing_core::client::{Missing, Opened, Pending, Row};
 use homing_proto::Error;
 use homing_proto::id::{ClientMsgId, ConversationId, Cursor, UserId};
-use homing_proto::message::{Conversation, LogEntry, Message};
+use homing_proto::message::{Conversation, LogEntry, Message, ReadMark};
 use homing_proto::time::WallTime;
 
 use super::{ConversationView, History, Opening, PageEnd, Read, Shelf, Write, gap};
@@ -142,8 +142,8 @@ impl Data {
 
     fn apply(&mut self, row: &Row) {
         match row {
-            Row::Entry(LogEntry::Message { message, own_count }) => {
-                self.entry(message, *own_count);
+            Row::Entry(LogEntry::Message { message, own_count, read }) => {
+                self.entry(message, *own_count, *read);
             }
             Row::Entry(LogEntry::Read { conversation, seq, own_count }) => {
                 self.conversation(conversation).read(*seq, *own_count);
@@ -169,13 +169,14 @@ impl Data {
         }
     }
 
-    fn entry(&mut self, message: &Message, own_count: u64) {
+    fn entry(&mut self, message: &Message, own_count: u64, read: ReadMark) {
         if message.from == self.user {
             self.leave(message.client_id);
         }
         let stored = self.conversation(&message.conversation);
         stored.messages.insert(message.seq, message.clone());
         stored.grow(message.seq, own_count);
+        stored.read(read.seq, read.own_count);
     }
 
     fn window(&mut self, fresh: &Conversation) {

@@ -14,7 +14,7 @@ use homing::{
     AppId, ClientMsgId, Content, ConversationId, Message, PendingMessage, UserId, WallTime,
 };
 use homing_core::client::{Missing, Row};
-use homing_proto::message::LogEntry;
+use homing_proto::message::{LogEntry, ReadMark};
 use tempfile::TempDir;
 
 /// A backend under test: it can be closed and opened again.
@@ -99,7 +99,12 @@ pub(crate) fn message(peer: &str, seq: u64, from: &str) -> Message {
 }
 
 pub(crate) fn entry(message: Message, own_count: u64) -> Row {
-    Row::Entry(LogEntry::Message { message, own_count })
+    entry_after(message, own_count, ReadMark::default())
+}
+
+/// The owner had read that far when the message was placed.
+pub(crate) fn entry_after(message: Message, own_count: u64, read: ReadMark) -> Row {
+    Row::Entry(LogEntry::Message { message, own_count, read })
 }
 
 pub(crate) fn pending(number: u64, peer: &str) -> PendingMessage {

@@ -92,7 +92,7 @@ fn a_log_is_read_in_pages_and_a_cursor_out_of_reach_gets_a_window() {
         assert_eq!(first_offset, held + 1);
         assert_eq!(entries.len() as u64, (total - held).min(limits::SYNC_ENTRIES as u64));
         for (seq, entry) in (first_offset..).zip(&entries) {
-            let LogEntry::Message { message, own_count } = entry else { panic!("{entry:?}") };
+            let LogEntry::Message { message, own_count, .. } = entry else { panic!("{entry:?}") };
             assert_eq!((message.seq, *own_count), (seq, seq));
             assert_eq!(message.client_id, client_id(seq - 1));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use homing_core::server::log::{self, LogExtent, NewMessage, Page, Pair};
+use homing_core::server::log::{self, LogExtent, NewMessage, Page, Pair, ReadMark};
 use homing_proto::frame::{Response, ServerFrame, SyncBody, SyncPage, Window};
 use homing_proto::id::{ClientMsgId, ConversationId, Cursor, UserId};
 use homing_proto::message::{Content, Conversation, LogEntry, Message};
@@ -40,7 +40,11 @@ impl Book {
         let new = NewMessage { from, client_id, time, content: &content };
         desk.watch.see(&Fact::Stored(&log::message(&pair, from, placed, new)));
         for owner in pair.sides() {
-            let entry = log::message_entry(&pair, *owner, placed, new);
+            let read = match self.sabotage {
+                Some(Sabotage::NoReadMark) => ReadMark::default(),
+                _ => row.state.read(*owner),
+            };
+            let entry = log::message_entry(&pair, *owner, placed, read, new);
             append(&mut self.users, pair.user(*owner), entry, desk);
         }
         row.messages.push(Row { from, client_id, time, content, placed });

@@ -2,7 +2,7 @@
 
 use homing_core::client::{Pending, Row};
 use homing_proto::id::{ClientMsgId, ConversationId, UserId};
-use homing_proto::message::{Conversation, LogEntry, Message};
+use homing_proto::message::{Conversation, LogEntry, Message, ReadMark};
 use homing_proto::time::WallTime;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
@@ -33,7 +33,9 @@ type Written<T = ()> = Result<T, Fault>;
 impl Tables<'_> {
     fn apply(&self, row: &Row) -> Written {
         match row {
-            Row::Entry(LogEntry::Message { message, own_count }) => self.entry(message, *own_count),
+            Row::Entry(LogEntry::Message { message, own_count, read }) => {
+                self.entry(message, *own_count, *read)
+            }
             Row::Entry(LogEntry::Read { conversation, seq, own_count }) => {
                 let key = self.conversation(conversation)?;
                 self.read_cursor(key, *seq, *own_count)
@@ -54,11 +56,12 @@ impl Tables<'_> {
         }
     }
 
-    fn entry(&self, message: &Message, own_count: u64) -> Written {
+    fn entry(&self, message: &Message, own_count: u64, read: ReadMark) -> Written {
         self.leave_if_own(message)?;
         let key = self.conversation(&message.conversation)?;
         self.put_message(key, message)?;
-        self.grow(key, message.seq, own_count)
+        self.grow(key, message.seq, own_count)?;
+        self.read_cursor(key, read.seq, read.own_count)
     }
 
     fn window(&self, fresh: &Conversation) -> Written {

@@ -7,7 +7,7 @@ use homing_proto::frame::{
     Binding, ClientFrame, EndSession, Hello, Limits, Request, Response, ServerFrame, SyncBody,
     SyncPage, Welcome,
 };
-use homing_proto::message::LogEntry;
+use homing_proto::message::{LogEntry, ReadMark};
 use homing_proto::secret::SessionSecret;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -150,7 +150,7 @@ impl Peer {
     /// A message of the user's log, as the next push.
     pub(crate) async fn push(&mut self, message: Message) {
         self.offset += 1;
-        let entry = LogEntry::Message { message, own_count: 0 };
+        let entry = LogEntry::Message { message, own_count: 0, read: ReadMark::default() };
         self.say(&ServerFrame::Push { offset: self.offset, entry }).await;
     }
 

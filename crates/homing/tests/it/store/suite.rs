@@ -6,10 +6,10 @@ use homing::store::{Gap, PageEnd};
 use homing::{ConversationId, Message, PendingMessage, UserId, WallTime};
 use homing_core::client::{Missing, Row};
 use homing_proto::id::Cursor;
-use homing_proto::message::{Conversation, LogEntry, unread};
+use homing_proto::message::{Conversation, LogEntry, ReadMark, unread};
 use proptest::prelude::*;
 
-use super::{Backend, Open, alice, client_id, entry, message, pending, with};
+use super::{Backend, Open, alice, client_id, entry, entry_after, message, pending, with};
 
 #[test]
 fn a_store_is_made_only_when_that_is_wanted() {
@@ -165,6 +165,21 @@ fn an_own_message_leaves_the_outbox_when_the_log_brings_it() {
 }
 
 #[test]
+fn a_conversation_that_a_window_left_out_counts_its_unread_from_its_first_entry_on() {
+    // I20: of ten messages eight were read elsewhere, one of them an own one.
+    for mut backend in Backend::all() {
+        let Open { mut writer, mut reader, .. } = backend.open();
+        let mark = |seq, own_count| ReadMark { seq, own_count };
+        writer.write(&[entry_after(message("bob", 10, "bob"), 1, mark(8, 1))]).unwrap();
+        let view = reader.conversation(&with("bob")).unwrap().unwrap();
+        assert_eq!((view.unread(), view.read_seq), (2, 8));
+        // An older mark, from an entry that was placed before a read was told, takes nothing back.
+        writer.write(&[entry_after(message("bob", 9, "bob"), 1, mark(3, 0))]).unwrap();
+        assert_eq!(reader.conversation(&with("bob")).unwrap().unwrap().unread(), 2);
+    }
+}
+
+#[test]
 fn an_accepted_message_stands_in_history_before_the_log_brings_it() {
     for mut backend in Backend::all() {
         let Open { mut writer, mut reader, .. } = backend.open();
@@ -207,9 +222,10 @@ struct Model {
 impl Model {
     fn apply(&mut self, row: &Row) {
         match row {
-            Row::Entry(LogEntry::Message { message, own_count }) => {
+            Row::Entry(LogEntry::Message { message, own_count, read }) => {
                 self.put(message);
                 self.grow(&message.conversation, message.seq, *own_count);
+                forward(&mut self.read, &message.conversation, read.seq, read.own_count);
             }
             Row::Entry(LogEntry::Read { conversation, seq, own_count }) => {
                 forward(&mut self.read, conversation, *seq, *own_count);
@@ -365,7 +381,9 @@ fn rows() -> impl Strategy<Value = Row> {
             Conversation { id: with(peer), head, own_count, read_seq, read_own_count, messages }
         });
     prop_oneof![
-        4 => (messages(), 0_u64..5).prop_map(|(message, own)| entry(message, own)),
+        4 => (messages(), 0_u64..5, 0_u64..10, 0_u64..5).prop_map(|(message, own, seq, read)| {
+            entry_after(message, own, ReadMark { seq, own_count: read })
+        }),
         2 => (peers(), 0_u64..12, 0_u64..5).prop_map(|(peer, seq, own_count)| {
             Row::Entry(LogEntry::Read { conversation: with(peer), seq, own_count })
         }),
