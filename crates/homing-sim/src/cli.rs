@@ -19,8 +19,8 @@ pub const USAGE: &str = "\
 --clock N        multiply every jump of a device's wall clock by N, and let no credential
                  expire; then nothing may depend on N (I19)
 --sabotage NAME  break something on purpose:
-                 send-before-durable, no-dedupe, resume-displaces, no-pacing, late-events,
-                 one-clock
+                 send-before-durable, no-dedupe, no-read-mark, resume-displaces,
+                 no-pacing, late-events, one-clock
 --threads N      worlds at once (default: one per core)";
 
 /// Runs the command line; fails when an invariant did not hold.

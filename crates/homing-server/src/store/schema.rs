@@ -132,3 +132,22 @@ pub(super) fn migrate(db: &mut Connection, file: &str) -> Result<(), OpenError> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_of_the_first_version_says_that_nothing_was_read() {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(V1).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute("INSERT INTO entry VALUES (1, 1, 1, 1, 7)", []).unwrap();
+        migrate(&mut db, "test").unwrap();
+        assert_eq!(version(&db).unwrap(), newest());
+        let read = "SELECT seq, read_seq, read_own FROM entry";
+        let row: (i64, i64, i64) =
+            db.query_row(read, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        assert_eq!(row, (7, 0, 0));
+    }
+}

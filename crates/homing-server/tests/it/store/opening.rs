@@ -55,7 +55,7 @@ fn a_database_of_a_newer_version_is_refused() {
     db.pragma_update(None, "user_version", 99).unwrap();
     drop(db);
     let error = open(dir.path()).unwrap_err();
-    assert!(matches!(error, OpenError::TooNew { found: 99, known: 1 }), "{error}");
+    assert!(matches!(error, OpenError::TooNew { found: 99, .. }), "{error}");
 }
 
 #[test]
