@@ -5,6 +5,7 @@ mod browser;
 mod metadata;
 mod packages;
 mod run;
+mod scenarios;
 mod test;
 mod tidy;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
             "generate-wire",
         ]),
         "browser" => browser::run(),
+        "scenarios" => scenarios::run(rest).map(|_| ()),
         "sim" => run::release_binary("homing-sim", "homing-sim", rest),
         "bench" => run::release_binary("homing-bench", "homing-bench", rest),
         "kill9" => run::release_example("homing-cli", "kill9", rest),
@@ -52,10 +54,12 @@ const HELP: &str = "\
 The project's own commands.
 
   cargo xtask test [--no-install]   everything CI runs: format, lints, layout, tests, doctests,
-                                    vectors, a browser, 20 000 simulated worlds
+                                    vectors, a browser, scenarios, 20 000 simulated worlds
   cargo xtask tidy                  the layout: arrows between crates, files that grew too long
   cargo xtask proto                 makes the wire types anew from spec/homing.proto
   cargo xtask browser               the server's WebSocket against a real Chromium
+  cargo xtask scenarios [NAME…]     the flows of spec/scenarios on a real server and real devices;
+                                    --driver COMMAND plays them on another language's driver
   cargo xtask sim --seeds N         simulated worlds; prints the seeds that failed
   cargo xtask sim --seed X --trace  one world, told step by step
   cargo xtask bench NAME            measurements as JSON: idle, login, send, offline-open

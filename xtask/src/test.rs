@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::run::{cargo, cargo_command, release_binary};
-use crate::{browser, packages, tidy};
+use crate::{browser, packages, scenarios, tidy};
 
 /// Simulated worlds in every run.
 const SIM_SEEDS: &str = "20000";
@@ -27,6 +27,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
         Ok(())
     })?;
     step("browser", browser::run)?;
+    step("scenarios", || {
+        passed += scenarios::run(&[])?;
+        Ok(())
+    })?;
     step("simulation", || {
         release_binary("homing-sim", "homing-sim", &["--seeds".into(), SIM_SEEDS.into()])
     })?;
