@@ -36,6 +36,15 @@ pub const SDK_TEXT_BYTES: usize = 64;
 pub const TOKEN_BYTES: usize = 8 * 1024;
 /// Bytes a packed token may grow to when it is unpacked (S-8.2).
 pub const TOKEN_INFLATED_BYTES: usize = 16 * 1024;
+/// Bytes of a key of an app: an asymmetric key in PEM has 200 to 500.
+pub const KEY_BYTES: usize = 8 * 1024;
+/// Bytes of the public name of a key (key id, app key).
+pub const KEY_NAME_BYTES: usize = 128;
+/// Seconds that a `nim-dynamic` credential may live where the app does not say otherwise (S-8.1): a
+/// day, five digits, so that the parts of its formula are read in one way only.
+pub const NIM_TTL_S: u64 = 24 * 60 * 60;
+/// The most that an app may allow in place of [`NIM_TTL_S`].
+pub const NIM_TTL_MAX_S: u64 = 30 * 24 * 60 * 60;
 /// Bytes of a line of `token verify --batch`: a full token with every byte escaped, and the rest.
 pub const BATCH_LINE_BYTES: usize = 64 * 1024;
 /// Bytes of a login extension (S-3.1).

@@ -2,8 +2,8 @@
 //!
 //! This is all of `homing token verify` but its flags. A line of a batch is an object with the
 //! fields `format`, `app_id`, `key`, `user`, `token`, and optionally `now` (seconds since 1970),
-//! `app_key` and `allow_cbc`, which only some formats use. Other fields are passed over, so that
-//! a file can carry notes of its own.
+//! `allow_cbc` (true or false, for `token04`) and `app_key`, which `nim-dynamic` needs. `third-party`
+//! has no `key`. Other fields are passed over, so that a file can carry notes of its own.
 //!
 //! ```
 //! use homing_proto::time::WallTime;
@@ -24,7 +24,7 @@ use homing_proto::time::WallTime;
 use homing_proto::{Code, Error, limits};
 use serde::{Deserialize, Deserializer};
 
-use crate::{Claims, Expected, Format, Key, strict_json};
+use crate::{Cbc, Claims, Expected, Format, Key, Rules, strict_json};
 
 pub use verdict::{Verdict, error_to_json};
 
@@ -40,6 +40,8 @@ pub struct Request {
     pub user: UserId,
     /// The keys of which one must have signed it.
     pub keys: Vec<Key>,
+    /// What the app has decided besides.
+    pub rules: Rules,
     /// The time to judge by.
     pub now: WallTime,
     /// The credential.
@@ -50,8 +52,8 @@ impl Request {
     /// Reads a request from one line of JSON; `default_now` counts where the line has no `now`.
     ///
     /// # Errors
-    /// `invalid_argument` when the line is no such object or a field is out of range,
-    /// `invalid_user_id`, or `credential_type_disabled` when this version does not have the format.
+    /// `invalid_argument` when the line is no such object, a field is out of range, or the key is
+    /// none for the format; `invalid_user_id`.
     pub fn from_json(line: &[u8], default_now: WallTime) -> Result<Self, Error> {
         let refuse = |why: String| {
             Error::new(Code::INVALID_ARGUMENT).with_text(format!("the line cannot be read: {why}"))
@@ -67,14 +69,16 @@ impl Request {
                 .map(WallTime)
                 .ok_or_else(|| refuse("its `now` is out of range".to_owned()))?,
         };
-        Ok(Self {
-            format: line.format.parse()?,
-            app: AppId::new(line.app_id)?,
-            user: UserId::parse(&line.user)?,
-            keys: vec![line.key.checked()?],
-            now,
-            token: line.token,
-        })
+        let format = line.format.parse()?;
+        let app = AppId::new(line.app_id)?;
+        let user = UserId::parse(&line.user)?;
+        let keys = match (line.key, format) {
+            (None, Format::ThirdParty) => Vec::new(),
+            (None, _) => return Err(refuse("its field `key` is missing".to_owned())),
+            (Some(key), _) => key_ring(format, key.checked()?, line.app_key)?,
+        };
+        let rules = rules(line.allow_cbc.unwrap_or_default());
+        Ok(Self { format, app, user, keys, rules, now, token: line.token })
     }
 
     /// The answer.
@@ -82,9 +86,32 @@ impl Request {
     /// # Errors
     /// Those of [`crate::verify`].
     pub fn verify(&self) -> Result<Claims, Error> {
-        let Self { format, app, user, keys, now, token } = self;
-        crate::verify(*format, token, &Expected { app: *app, user, keys, now: *now })
+        let Self { format, app, user, keys, rules, now, token } = self;
+        let expected = Expected { app: *app, user, keys, now: *now, rules: *rules };
+        crate::verify(*format, token, &expected)
     }
+}
+
+/// The ring of one key, as flags and lines give it; `app_key` counts for `nim-dynamic` alone.
+///
+/// # Errors
+/// `invalid_argument` when the key is none for the format.
+pub fn key_ring(format: Format, key: Key, app_key: Option<String>) -> Result<Vec<Key>, Error> {
+    if format == Format::ThirdParty {
+        return Ok(Vec::new());
+    }
+    let key = match (format, app_key) {
+        (Format::NimDynamic, Some(app_key)) => key.named(app_key)?,
+        _ => key,
+    };
+    key.check(format)?;
+    Ok(vec![key])
+}
+
+/// The rules as flags and lines give them.
+#[expect(clippy::fn_params_excessive_bools, reason = "it turns the flag into what it means")]
+pub fn rules(allow_cbc: bool) -> Rules {
+    Rules { cbc: if allow_cbc { Cbc::Accepted } else { Cbc::Refused }, ..Rules::default() }
 }
 
 /// Judges the credential of one line. Whatever the line holds, the answer is a verdict.
@@ -146,21 +173,18 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
 struct Line {
     format: String,
     app_id: u32,
-    #[serde(deserialize_with = "key")]
-    key: Key,
+    #[serde(default, deserialize_with = "key")]
+    key: Option<Key>,
     user: String,
     now: Option<u64>,
     #[serde(deserialize_with = "token")]
     token: Token,
-    // Read so that a wrong type is told; no format of this version asks for them.
-    #[serde(rename = "app_key")]
-    _app_key: Option<String>,
-    #[serde(rename = "allow_cbc")]
-    _allow_cbc: Option<bool>,
+    app_key: Option<String>,
+    allow_cbc: Option<bool>,
 }
 
-fn key<'de, D: Deserializer<'de>>(input: D) -> Result<Key, D::Error> {
-    String::deserialize(input).map(|text| Key::unchecked(text.into_bytes()))
+fn key<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Key>, D::Error> {
+    String::deserialize(input).map(|text| Some(Key::unchecked(text.into_bytes())))
 }
 
 fn token<'de, D: Deserializer<'de>>(input: D) -> Result<Token, D::Error> {

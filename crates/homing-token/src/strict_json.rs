@@ -1,6 +1,7 @@
 //! Reads JSON objects strictly and says what was wrong without quoting what was there.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 
 /// Reads one object and nothing after it.
@@ -13,6 +14,11 @@ pub(crate) fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Str
         return Err("it is not a JSON object".to_owned());
     }
     serde_json::from_slice(json).map_err(|error| sentence(&error))
+}
+
+/// Whether it is one JSON object and nothing after it, whatever its fields.
+pub(crate) fn is_object(json: &[u8]) -> bool {
+    object::<IgnoredAny>(json).is_ok()
 }
 
 fn sentence(error: &serde_json::Error) -> String {

@@ -16,23 +16,23 @@ use hmac::{Hmac, KeyInit, Mac};
 use homing_proto::id::{AppId, UserId};
 use homing_proto::secret::Token;
 use homing_proto::time::WallTime;
-use homing_proto::{Code, Error, limits};
+use homing_proto::{Error, limits};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::inflate::inflate;
+use crate::refusal::{bad_signature, bounded, malformed, unmintable, wall, wrong_app};
 use crate::{Claims, Expected, Format, Grant, Key, strict_json};
 
 /// Makes a token; see [`crate::mint`].
 pub(crate) fn mint(key: &Key, grant: &Grant<'_>) -> Result<Token, Error> {
-    let refuse = |text: &str| Error::new(Code::INVALID_ARGUMENT).with_text(text);
     let time = grant.issued_at.seconds();
-    expiry(time, grant.ttl_s).ok_or_else(|| refuse("the time to live is too long"))?;
+    expiry(time, grant.ttl_s).ok_or_else(|| unmintable("the time to live is too long"))?;
     // A buffer under this keeps the JSON under `TOKEN_INFLATED_BYTES`, however well it packs.
     if grant.userbuf.is_some_and(|bytes| bytes.len() > limits::TOKEN_BYTES) {
-        return Err(refuse(TOO_LARGE));
+        return Err(unmintable(TOO_LARGE));
     }
     let mut document = Document {
         ver: VERSION.into(),
@@ -51,7 +51,7 @@ pub(crate) fn mint(key: &Key, grant: &Grant<'_>) -> Result<Token, Error> {
     let packed = zlib.write_all(&json).and_then(|()| zlib.finish()).expect("a Vec takes any write");
     let token = encode(&packed);
     if token.len() > limits::TOKEN_BYTES {
-        return Err(refuse(TOO_LARGE));
+        return Err(unmintable(TOO_LARGE));
     }
     Ok(Token::new(token))
 }
@@ -63,21 +63,20 @@ pub(crate) fn verify(token: &Token, expected: &Expected<'_>) -> Result<Claims, E
     let document: Document<'_> = strict_json::object(json.bytes()).map_err(malformed)?;
     let claims = document.claims().map_err(malformed)?;
     if claims.app != expected.app {
-        return Err(Error::new(Code::CREDENTIAL_WRONG_APP)
-            .with_text(format!("the credential was made for app {}", claims.app)));
+        return Err(wrong_app(claims.app));
     }
     if !document.is_signed_by_one_of(expected.keys) {
-        return Err(Error::new(Code::CREDENTIAL_BAD_SIGNATURE));
+        return Err(bad_signature());
     }
     expected.admits(claims)
 }
 
-/// What a token says of itself; nothing of it is proven.
-pub(crate) fn peek(token: &Token) -> Option<Claims> {
+/// When a token says that it expires; nothing of it is proven.
+pub(crate) fn peek(token: &Token) -> Option<WallTime> {
     let packed = decode(token.expose()).ok()?;
     let json = inflate(&packed).ok()?;
     let document: Document<'_> = strict_json::object(json.bytes()).ok()?;
-    document.claims().ok()
+    document.claims().ok()?.expires_at
 }
 
 /// The JSON inside a token. The fields are written in this order and read in any.
@@ -128,8 +127,8 @@ impl Document<'_> {
             app: AppId::new(self.sdkappid).map_err(|_| "its `TLS.sdkappid` is 0")?,
             user: UserId::parse(&self.identifier)
                 .map_err(|_| "its `TLS.identifier` is not a user id")?,
-            issued_at: WallTime(self.time * 1000),
-            expires_at,
+            issued_at: Some(WallTime(self.time * 1000)),
+            expires_at: Some(expires_at),
             userbuf,
         })
     }
@@ -179,7 +178,7 @@ fn signature(key: &Key, text: &str) -> [u8; SIGNATURE_BYTES] {
 
 /// The last moment of validity; `None` where it lies beyond what a [`WallTime`] can hold.
 fn expiry(time_s: u64, expire_s: u64) -> Option<WallTime> {
-    time_s.checked_add(expire_s)?.checked_mul(1000).map(WallTime)
+    wall(time_s.checked_add(expire_s)?)
 }
 
 fn encode(bytes: &[u8]) -> String {
@@ -192,10 +191,7 @@ fn encode(bytes: &[u8]) -> String {
 
 /// Takes exactly what [`encode`] makes: one text for one run of bytes.
 fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, &'static str> {
-    if text.len() > limits::TOKEN_BYTES {
-        return Err("it is longer than 8 KiB");
-    }
-    let digits = text.trim_end_matches(PADDING);
+    let digits = bounded(text)?.trim_end_matches(PADDING);
     if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {
         return Err("it is not base64 of four-digit groups, padded with `_`; it may be cut short");
     }
@@ -203,11 +199,6 @@ fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, &'static str> {
         .decode(digits)
         .map(Zeroizing::new)
         .map_err(|_| "it is not base64 with `*` for `+` and `-` for `/`")
-}
-
-fn malformed(why: impl std::fmt::Display) -> Error {
-    Error::new(Code::CREDENTIAL_MALFORMED)
-        .with_text(format!("the credential cannot be read: {why}"))
 }
 
 const VERSION: &str = "2.0";

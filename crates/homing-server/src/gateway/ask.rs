@@ -5,7 +5,7 @@ use homing_proto::frame::{self, Credential, Hello, Refuse, Request};
 use homing_proto::id::UserId;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
-use homing_token::{Expected, Format, Key};
+use homing_token::{Expected, Format, Key, Rules};
 
 use crate::apps::App;
 use crate::store::{Ask, Bind, Command, EndSession};
@@ -97,9 +97,9 @@ fn verify(
     now: WallTime,
 ) -> Result<Verdict, Error> {
     let format: Format = credential.format.parse()?;
-    let of_form = app.keys.iter().filter(|key| key.format == format);
+    let of_form = app.keys.iter().filter(|key| key.format == format.ring());
     let keys: Vec<Key> = of_form.map(|key| key.key.clone()).collect();
-    let expected = Expected { app: app.id, user, keys: &keys, now };
+    let expected = Expected { app: app.id, user, keys: &keys, now, rules: Rules::default() };
     let claims = homing_token::verify(format, &credential.token, &expected)?;
-    Ok(Verdict { issued: claims.issued_at, expires: Some(claims.expires_at) })
+    Ok(Verdict { issued: claims.issued_at.unwrap_or(app.created), expires: claims.expires_at })
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use homing_proto::Error;
+use homing_proto::time::WallTime;
 use serde::Serialize;
 
 use crate::Claims;
@@ -38,7 +39,7 @@ impl Verdict {
 
 impl Claims {
     /// `{"format","app_id","user","issued_at","expires_at","userbuf"}` on one line: times in seconds
-    /// since 1970, `userbuf` in base64 and only where there is one.
+    /// since 1970 and null where the form has none, `userbuf` in base64 and only where there is one.
     pub fn to_json(&self) -> String {
         to_json(&claims_json(self))
     }
@@ -63,8 +64,8 @@ struct ClaimsJson<'a> {
     format: &'static str,
     app_id: u32,
     user: &'a str,
-    issued_at: u64,
-    expires_at: u64,
+    issued_at: Option<u64>,
+    expires_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     userbuf: Option<String>,
 }
@@ -74,8 +75,8 @@ fn claims_json(claims: &Claims) -> ClaimsJson<'_> {
         format: claims.format.name(),
         app_id: claims.app.get(),
         user: claims.user.as_str(),
-        issued_at: claims.issued_at.seconds(),
-        expires_at: claims.expires_at.seconds(),
+        issued_at: claims.issued_at.map(WallTime::seconds),
+        expires_at: claims.expires_at.map(WallTime::seconds),
         userbuf: claims.userbuf.as_ref().map(|bytes| STANDARD.encode(bytes)),
     }
 }

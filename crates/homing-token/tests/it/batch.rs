@@ -65,9 +65,12 @@ fn a_line_with_a_bad_field_gets_the_error_of_that_field() {
     for (field, value, expected) in [
         ("format", json!("usersig2"), "invalid_argument"),
         ("format", json!("USERSIG"), "invalid_argument"),
-        ("format", json!("token04"), "credential_type_disabled"),
-        ("format", json!("nim-dynamic"), "credential_type_disabled"),
-        ("format", json!("jwt"), "credential_type_disabled"),
+        // The key fits no AES, there is no app key, and the rest is not of that form.
+        ("format", json!("token04"), "invalid_argument"),
+        ("format", json!("nim-dynamic"), "invalid_argument"),
+        ("format", json!("jwt"), "credential_malformed"),
+        ("format", json!("app-sign"), "credential_bad_signature"),
+        ("format", json!("third-party"), "credential_type_disabled"),
         ("format", json!(1), "invalid_argument"),
         ("app_id", json!(0), "invalid_argument"),
         ("app_id", json!(-1), "invalid_argument"),

@@ -11,7 +11,7 @@ use homing_proto::Error;
 use homing_proto::id::{AppId, UserId};
 use homing_proto::secret::Token;
 use homing_proto::time::WallTime;
-use homing_token::{Claims, Expected, Format, Key, verify};
+use homing_token::{Claims, Expected, Format, Key, Rules, verify};
 use sha2::Sha256;
 
 pub(crate) const APP: u32 = 1_400_000_000;
@@ -121,7 +121,8 @@ pub(crate) fn judge_for(
 ) -> Result<Claims, Error> {
     let keys: Vec<_> = secrets.iter().map(|secret| Key::new(*secret).unwrap()).collect();
     let (app, user) = (AppId::new(app).unwrap(), UserId::parse(user).unwrap());
-    verify(Format::Usersig, token, &Expected { app, user: &user, keys: &keys, now })
+    let rules = Rules::default();
+    verify(Format::Usersig, token, &Expected { app, user: &user, keys: &keys, now, rules })
 }
 
 /// The name of the verdict; `ok` for a good token.

@@ -5,7 +5,7 @@ use homing_proto::limits::TOKEN_BYTES;
 use homing_proto::secret::Token;
 use homing_proto::time::WallTime;
 use homing_token::batch::verify_line;
-use homing_token::{Claims, Expected, Format, Grant, Key, mint, verify};
+use homing_token::{Claims, Expected, Format, Grant, Key, Rules, mint, verify};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -33,9 +33,16 @@ proptest! {
         let claims = verify(
             Format::Usersig,
             &token,
-            &Expected { app, user: &user, keys: std::slice::from_ref(&key), now },
+            &Expected {
+                app,
+                user: &user,
+                keys: std::slice::from_ref(&key),
+                now,
+                rules: Rules::default(),
+            },
         );
-        let expires_at = WallTime(issued_at.0 + ttl_s * 1000);
+        let expires_at = Some(WallTime(issued_at.0 + ttl_s * 1000));
+        let issued_at = Some(issued_at);
         let granted = Claims { format: Format::Usersig, app, user, issued_at, expires_at, userbuf };
         prop_assert_eq!(claims, Ok(granted));
     }

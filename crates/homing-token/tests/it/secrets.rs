@@ -3,7 +3,7 @@
 use homing_proto::id::{AppId, UserId};
 use homing_proto::time::WallTime;
 use homing_token::batch::{verify_line, verify_lines};
-use homing_token::{Expected, Key};
+use homing_token::{Expected, Key, Rules};
 
 use crate::craft::{self, APP, Craft, SECRET, USER};
 
@@ -12,7 +12,8 @@ fn a_key_shows_nothing_of_itself() {
     let key = Key::new(SECRET).unwrap();
     assert_eq!(format!("{key:?} {key:#?}"), "Key(..) Key(..)");
     let (app, user) = (AppId::new(APP).unwrap(), UserId::parse(USER).unwrap());
-    let expected = Expected { app, user: &user, keys: &[key], now: WallTime(0) };
+    let rules = Rules::default();
+    let expected = Expected { app, user: &user, keys: &[key], now: WallTime(0), rules };
     assert!(!format!("{expected:?}").contains("0123"));
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use homing_proto::Error;
 use homing_proto::id::{AppId, UserId};
 use homing_proto::secret::Token;
-use homing_token::batch::{Request, error_to_json, verify_lines};
+use homing_token::batch::{Request, error_to_json, key_ring, rules, verify_lines};
 use homing_token::{Claims, Key};
 
 use super::judged_at;
@@ -18,13 +18,15 @@ use crate::failure::Failure;
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The form that it must have: usersig.
+    /// The form that it must have: usersig, token04, token04-cbc, nim-static, nim-dynamic, jwt, app-sign.
     #[arg(long, value_name = "FORMAT", required_unless_present = "batch")]
     format: Option<String>,
     /// The app it must be for.
     #[arg(long, value_name = "N", required_unless_present = "batch")]
     app_id: Option<u32>,
-    /// The app's secret key. In the environment it does not show in the list of processes.
+    /// The app's secret key; for jwt a text (HS256), or a key in PEM or JWK, of which the public half is
+    /// enough; for nim-static the user's token; for app-sign the app sign. In the environment it does
+    /// not show in the list of processes.
     #[arg(
         long,
         value_name = "KEY",
@@ -39,9 +41,13 @@ pub(crate) struct Arguments {
     /// The time to judge by, in seconds since 1970, instead of the clock's.
     #[arg(long, value_name = "UNIX")]
     now: Option<u64>,
-    /// Take the form of token04 that has no integrity check; other formats do not use it.
+    /// Take token04 in its AES-CBC form too. It has no integrity check: who sees one such token can
+    /// change what it says. Other formats do not use this.
     #[arg(long)]
     allow_cbc: bool,
+    /// The app key that belongs to the app secret; nim-dynamic needs it, others do not use it.
+    #[arg(long, value_name = "KEY")]
+    app_key: Option<String>,
     /// Judge each line of this JSON-lines file, or of stdin when it is `-`. Lines have the fields
     /// format, app_id, key, user, token, and optionally now, app_key, allow_cbc.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "app_id", "user", "token"])]
@@ -69,11 +75,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 
 fn judge(arguments: &Arguments) -> Result<Claims, Error> {
     let given = |text: &Option<String>| text.clone().expect("clap requires it without --batch");
+    let format = given(&arguments.format).parse()?;
+    let key = Key::new(given(&arguments.key))?;
     Request {
-        format: given(&arguments.format).parse()?,
+        format,
         app: AppId::new(arguments.app_id.expect("clap requires it without --batch"))?,
         user: UserId::parse(&given(&arguments.user))?,
-        keys: vec![Key::new(given(&arguments.key))?],
+        keys: key_ring(format, key, arguments.app_key.clone())?,
+        rules: rules(arguments.allow_cbc),
         now: judged_at(arguments.now),
         token: Token::new(given(&arguments.token)),
     }
@@ -124,6 +133,20 @@ Examples:
 
 A line of a batch: {\"format\":\"usersig\",\"app_id\":1,\"key\":\"KEY\",\"user\":\"alice\",\"token\":\"TOKEN\"}
 Its verdict:       {\"ok\":true,\"claims\":{…}} or {\"ok\":false,\"error\":{\"code\":…,\"name\":…,\"text\":…}}
+Lines of all forms may be mixed. A line that cannot be read gets an error verdict; nothing aborts.
+
+What the errors mean:
+  credential_malformed      it is not of this form, or its fields are not (missing, twice, wrong type)
+  credential_wrong_app      it names another app
+  credential_bad_signature  none of the keys signed it. token04 of another app and nim-dynamic of
+                            another user read so too: what they say is under the key
+  credential_wrong_user     it is genuine, and another user's
+  credential_not_yet_valid  its issue time is more than 5 minutes ahead
+  credential_expired        its time is over
+  credential_type_disabled  the AES-CBC form of token04 without --allow-cbc; third-party, which only
+                            your own server can judge
+  invalid_argument          the line or the key is wrong: token04 wants 16, 24 or 32 bytes, nim-dynamic
+                            an app key, jwt in PEM a P-256 or Ed25519 key
 
 Exit codes: 0 the credential is good, or every line of the batch has its verdict; 1 the credential
 is not good and {\"error\":{…}} says why, or the file could not be read; 2 the arguments are wrong.";
