@@ -77,7 +77,7 @@ impl Request {
             (None, _) => return Err(refuse("its field `key` is missing".to_owned())),
             (Some(key), _) => key_ring(format, key.checked()?, line.app_key)?,
         };
-        let rules = rules(line.allow_cbc.unwrap_or_default());
+        let rules = Rules { cbc: Cbc::from(line.allow_cbc == Some(true)), ..Rules::default() };
         Ok(Self { format, app, user, keys, rules, now, token: line.token })
     }
 
@@ -106,12 +106,6 @@ pub fn key_ring(format: Format, key: Key, app_key: Option<String>) -> Result<Vec
     };
     key.check(format)?;
     Ok(vec![key])
-}
-
-/// The rules as flags and lines give them.
-#[expect(clippy::fn_params_excessive_bools, reason = "it turns the flag into what it means")]
-pub fn rules(allow_cbc: bool) -> Rules {
-    Rules { cbc: if allow_cbc { Cbc::Accepted } else { Cbc::Refused }, ..Rules::default() }
 }
 
 /// Judges the credential of one line. Whatever the line holds, the answer is a verdict.

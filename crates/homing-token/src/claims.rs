@@ -88,6 +88,13 @@ pub enum Cbc {
     Accepted,
 }
 
+impl From<bool> for Cbc {
+    /// The setting `allow_cbc`.
+    fn from(allow_cbc: bool) -> Self {
+        if allow_cbc { Self::Accepted } else { Self::Refused }
+    }
+}
+
 impl Default for Rules {
     fn default() -> Self {
         Self { cbc: Cbc::Refused, nim_ttl_max_s: limits::NIM_TTL_S }

@@ -253,9 +253,7 @@ fn some_text<'de: 'a, 'a, D: Deserializer<'de>>(
     Text::deserialize(input).map(|text| Some(text.0))
 }
 
-fn audience<'de: 'a, 'a, D: Deserializer<'de>>(
-    input: D,
-) -> Result<Option<Audience<'a>>, D::Error> {
+fn audience<'de: 'a, 'a, D: Deserializer<'de>>(input: D) -> Result<Option<Audience<'a>>, D::Error> {
     Audience::deserialize(input).map(Some)
 }
 

@@ -18,6 +18,7 @@ use crate::{Format, jwt, token04};
 /// | `nim-dynamic` | the app secret's text | the app key that belongs to it |
 /// | `nim-static` | the user's token | – |
 /// | `jwt` | a secret text (HS256; at least 32 bytes are advised), or in PEM or JWK a P-256 (ES256) or Ed25519 (EdDSA) key; the public half is enough to verify | the key id (`kid`) |
+/// | `third-party` | the secret with which questions to the app's own server are signed | – |
 /// | `app-sign` | the app sign's text | – |
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Key {
@@ -68,16 +69,13 @@ impl Key {
             return Err(invalid("a key has at most 8 KiB"));
         }
         match format {
-            Format::Usersig | Format::NimStatic | Format::AppSign => Ok(()),
+            Format::Usersig | Format::NimStatic | Format::ThirdParty | Format::AppSign => Ok(()),
             Format::Token04 | Format::Token04Cbc => token04::check(self),
             Format::NimDynamic if self.name.is_none() => {
                 Err(invalid("a nim-dynamic key needs the app key that belongs to the app secret"))
             }
             Format::NimDynamic => Ok(()),
             Format::Jwt => jwt::check(self),
-            Format::ThirdParty => {
-                Err(invalid("third-party credentials have no key: the app's own server is asked"))
-            }
         }
     }
 

@@ -33,9 +33,12 @@ pub(crate) fn mint(key: &Key, grant: &Grant<'_>) -> Result<Token, Error> {
         return Err(unmintable("nim-dynamic takes issue times from September 2001 to 2286"));
     }
     if grant.ttl_s > limits::NIM_TTL_MAX_S {
-        return Err(unmintable("the time to live is longer than 30 days, the most an app can allow"));
+        return Err(unmintable(
+            "the time to live is longer than 30 days, the most an app can allow",
+        ));
     }
-    let mut document = Document { signature: "".into(), cur_time: grant.issued_at.0, ttl: grant.ttl_s };
+    let mut document =
+        Document { signature: "".into(), cur_time: grant.issued_at.0, ttl: grant.ttl_s };
     let signature = document.signed_with(key, grant.user.as_str());
     document.signature = String::from_utf8_lossy(&signature).into_owned().into();
     let json = serde_json::to_vec(&document).expect("texts and numbers only");
@@ -49,7 +52,9 @@ pub(crate) fn verify(token: &Token, expected: &Expected<'_>) -> Result<Claims, E
     let expires_at = document.expires_at().map_err(malformed)?;
     let most = expected.rules.nim_ttl_max_s;
     if document.ttl > most {
-        return Err(malformed(format_args!("its `ttl` is more than the {most} s that the app allows")));
+        return Err(malformed(format_args!(
+            "its `ttl` is more than the {most} s that the app allows"
+        )));
     }
     if !document.is_signed_by_one_of(expected.keys, expected.user.as_str()) {
         return Err(bad_signature());

@@ -38,8 +38,9 @@ pub(crate) fn mint(mode: Mode, key: &Key, grant: &Grant<'_>) -> Result<Token, Er
         .map_err(|_| unmintable("token04 carries text: its user buffer must be UTF-8"))?;
     let [mut nonce, mut number] = [[0; 16]; 2];
     for bytes in [&mut nonce, &mut number] {
-        getrandom::fill(bytes)
-            .map_err(|_| Error::new(Code::SERVER_INTERNAL).with_text("the system has no randomness"))?;
+        getrandom::fill(bytes).map_err(|_| {
+            Error::new(Code::SERVER_INTERNAL).with_text("the system has no randomness")
+        })?;
     }
     let [a, b, c, d, ..] = number;
     let document = Document {
@@ -62,7 +63,11 @@ pub(crate) fn mint(mode: Mode, key: &Key, grant: &Grant<'_>) -> Result<Token, Er
 }
 
 /// Judges a token of one of the `modes`; see [`crate::verify`].
-pub(crate) fn verify(modes: &[Mode], token: &Token, expected: &Expected<'_>) -> Result<Claims, Error> {
+pub(crate) fn verify(
+    modes: &[Mode],
+    token: &Token,
+    expected: &Expected<'_>,
+) -> Result<Claims, Error> {
     let packed = decode(token.expose()).map_err(malformed)?;
     let envelope = Envelope::read(&packed).map_err(malformed)?;
     if !modes.contains(&envelope.mode) {
@@ -199,12 +204,24 @@ impl<'a> Cipher<'a> {
 
     fn seal(&self, mode: Mode, nonce: &[u8], plain: &[u8]) -> Vec<u8> {
         match (self, mode) {
-            (Self::Aes128(key), Mode::Gcm) => gcm_seal(AesGcm::<Aes128, U12>::new((*key).into()), nonce, plain),
-            (Self::Aes192(key), Mode::Gcm) => gcm_seal(AesGcm::<Aes192, U12>::new((*key).into()), nonce, plain),
-            (Self::Aes256(key), Mode::Gcm) => gcm_seal(AesGcm::<Aes256, U12>::new((*key).into()), nonce, plain),
-            (Self::Aes128(key), Mode::Cbc) => cbc_of::<cbc::Encryptor<Aes128>>(*key, nonce).encrypt_padded_vec::<Pkcs7>(plain),
-            (Self::Aes192(key), Mode::Cbc) => cbc_of::<cbc::Encryptor<Aes192>>(*key, nonce).encrypt_padded_vec::<Pkcs7>(plain),
-            (Self::Aes256(key), Mode::Cbc) => cbc_of::<cbc::Encryptor<Aes256>>(*key, nonce).encrypt_padded_vec::<Pkcs7>(plain),
+            (Self::Aes128(key), Mode::Gcm) => {
+                gcm_seal(AesGcm::<Aes128, U12>::new((*key).into()), nonce, plain)
+            }
+            (Self::Aes192(key), Mode::Gcm) => {
+                gcm_seal(AesGcm::<Aes192, U12>::new((*key).into()), nonce, plain)
+            }
+            (Self::Aes256(key), Mode::Gcm) => {
+                gcm_seal(AesGcm::<Aes256, U12>::new((*key).into()), nonce, plain)
+            }
+            (Self::Aes128(key), Mode::Cbc) => {
+                cbc_of::<cbc::Encryptor<Aes128>>(*key, nonce).encrypt_padded_vec::<Pkcs7>(plain)
+            }
+            (Self::Aes192(key), Mode::Cbc) => {
+                cbc_of::<cbc::Encryptor<Aes192>>(*key, nonce).encrypt_padded_vec::<Pkcs7>(plain)
+            }
+            (Self::Aes256(key), Mode::Cbc) => {
+                cbc_of::<cbc::Encryptor<Aes256>>(*key, nonce).encrypt_padded_vec::<Pkcs7>(plain)
+            }
         }
     }
 
@@ -213,12 +230,24 @@ impl<'a> Cipher<'a> {
     fn open(&self, envelope: &Envelope<'_>) -> Option<Zeroizing<Vec<u8>>> {
         let Envelope { nonce, sealed, mode, .. } = *envelope;
         let plain = match (self, mode) {
-            (Self::Aes128(key), Mode::Gcm) => gcm_open(AesGcm::<Aes128, U12>::new((*key).into()), nonce, sealed),
-            (Self::Aes192(key), Mode::Gcm) => gcm_open(AesGcm::<Aes192, U12>::new((*key).into()), nonce, sealed),
-            (Self::Aes256(key), Mode::Gcm) => gcm_open(AesGcm::<Aes256, U12>::new((*key).into()), nonce, sealed),
-            (Self::Aes128(key), Mode::Cbc) => cbc_of::<cbc::Decryptor<Aes128>>(*key, nonce).decrypt_padded_vec::<Pkcs7>(sealed).ok(),
-            (Self::Aes192(key), Mode::Cbc) => cbc_of::<cbc::Decryptor<Aes192>>(*key, nonce).decrypt_padded_vec::<Pkcs7>(sealed).ok(),
-            (Self::Aes256(key), Mode::Cbc) => cbc_of::<cbc::Decryptor<Aes256>>(*key, nonce).decrypt_padded_vec::<Pkcs7>(sealed).ok(),
+            (Self::Aes128(key), Mode::Gcm) => {
+                gcm_open(AesGcm::<Aes128, U12>::new((*key).into()), nonce, sealed)
+            }
+            (Self::Aes192(key), Mode::Gcm) => {
+                gcm_open(AesGcm::<Aes192, U12>::new((*key).into()), nonce, sealed)
+            }
+            (Self::Aes256(key), Mode::Gcm) => {
+                gcm_open(AesGcm::<Aes256, U12>::new((*key).into()), nonce, sealed)
+            }
+            (Self::Aes128(key), Mode::Cbc) => cbc_of::<cbc::Decryptor<Aes128>>(*key, nonce)
+                .decrypt_padded_vec::<Pkcs7>(sealed)
+                .ok(),
+            (Self::Aes192(key), Mode::Cbc) => cbc_of::<cbc::Decryptor<Aes192>>(*key, nonce)
+                .decrypt_padded_vec::<Pkcs7>(sealed)
+                .ok(),
+            (Self::Aes256(key), Mode::Cbc) => cbc_of::<cbc::Decryptor<Aes256>>(*key, nonce)
+                .decrypt_padded_vec::<Pkcs7>(sealed)
+                .ok(),
         };
         let plain = Zeroizing::new(plain?);
         (mode == Mode::Gcm || strict_json::is_object(&plain)).then_some(plain)

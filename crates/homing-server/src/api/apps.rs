@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::{Admin, Api, audit};
-use crate::apps::{App, AppChange, NewApp, Registration};
+use crate::apps::{App, AppChange, AppKey, NewApp, Registration};
 
 /// `GET /v1/apps`.
 pub(super) async fn list(_: Admin, State(api): State<Api>) -> Json<Value> {
@@ -83,6 +83,36 @@ pub(super) struct Change {
 struct NewKey {
     format: String,
     key: String,
+    /// The public name that belongs to it: the key id of a `jwt` key.
+    key_id: Option<String>,
+    /// The same for `nim-dynamic`, where it is needed.
+    app_key: Option<String>,
+}
+
+impl NewKey {
+    /// A key for a form whose credentials are verified with keys of the app.
+    fn checked(self) -> Result<AppChange, Error> {
+        let invalid = |text: &str| Error::new(Code::INVALID_ARGUMENT).with_text(text);
+        let format: Format = self.format.parse()?;
+        let key = Key::new(self.key)?;
+        let name = match format {
+            Format::Token04Cbc => {
+                return Err(invalid("both forms of token04 have one key: add it as token04"));
+            }
+            Format::NimStatic => {
+                return Err(invalid("nim-static has no key of the app: each user has a token"));
+            }
+            Format::NimDynamic => self.app_key,
+            Format::Jwt => self.key_id,
+            Format::Usersig | Format::Token04 | Format::ThirdParty | Format::AppSign => None,
+        };
+        let key = match name {
+            Some(name) => key.named(name)?,
+            None => key,
+        };
+        key.check(format)?;
+        Ok(AppChange::AddKey { format, key })
+    }
 }
 
 /// `PATCH /v1/apps/{id}`. What is wrong in the form is found before anything is changed.
@@ -109,10 +139,7 @@ fn changes(body: Change) -> Result<Vec<AppChange>, Error> {
         changes.push(AppChange::Policy(policy(&name)?));
     }
     changes.extend(body.auto_register.map(registration).map(AppChange::Registration));
-    if let Some(NewKey { format, key }) = body.add_key {
-        let format: Format = format.parse()?;
-        changes.push(AppChange::AddKey { format, key: Key::new(key)? });
-    }
+    changes.extend(body.add_key.map(NewKey::checked).transpose()?);
     changes.extend(body.remove_key.map(AppChange::RemoveKey));
     Ok(changes)
 }
@@ -133,15 +160,19 @@ const fn registration(at_login: bool) -> Registration {
     if at_login { Registration::AtLogin } else { Registration::Beforehand }
 }
 
+/// A key without its secret. `name` is its key id or app key, or null.
+fn key_view(key: &AppKey) -> Value {
+    json!({
+        "id": key.id,
+        "format": key.format.name(),
+        "name": key.key.name(),
+        "created_ms": key.created.0,
+    })
+}
+
 /// An app as it is shown: everything but the secrets of its keys.
 fn view(app: &App) -> Value {
-    let keys: Vec<_> = app
-        .keys
-        .iter()
-        .map(
-            |key| json!({ "id": key.id, "format": key.format.name(), "created_ms": key.created.0 }),
-        )
-        .collect();
+    let keys: Vec<_> = app.keys.iter().map(key_view).collect();
     json!({
         "id": app.id.get(),
         "name": app.name,

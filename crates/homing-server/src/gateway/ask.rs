@@ -7,7 +7,7 @@ use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 use homing_token::{Expected, Format, Key, Rules};
 
-use crate::apps::App;
+use crate::apps::{App, AppKey};
 use crate::store::{Ask, Bind, Command, EndSession};
 
 /// A Hello as the store decides on it.
@@ -101,5 +101,12 @@ fn verify(
     let keys: Vec<Key> = of_form.map(|key| key.key.clone()).collect();
     let expected = Expected { app: app.id, user, keys: &keys, now, rules: Rules::default() };
     let claims = homing_token::verify(format, &credential.token, &expected)?;
-    Ok(Verdict { issued: claims.issued_at.unwrap_or(app.created), expires: claims.expires_at })
+    // An app sign says no time of its own: it is as old as the key that it is.
+    let issued = claims.issued_at.unwrap_or_else(|| {
+        let is_it = |key: &&AppKey| {
+            key.format == format && key.key.expose() == credential.token.expose().as_bytes()
+        };
+        app.keys.iter().find(is_it).map_or(app.created, |key| key.created)
+    });
+    Ok(Verdict { issued, expires: claims.expires_at })
 }

@@ -114,6 +114,7 @@ impl State {
             AppChange::AddKey { .. } if app.keys.len() >= KEYS => {
                 Err(invalid("an app has at most 16 keys; remove one first"))
             }
+            AppChange::AddKey { format, key } if key.check(*format).is_err() => key.check(*format),
             AppChange::AddKey { format, key } => {
                 let id = app.keys.iter().map(|key| key.id).max().unwrap_or(0) + 1;
                 app.keys.push(AppKey { id, format: *format, key: key.clone(), created: now });

@@ -67,14 +67,20 @@ fn key(key: &AppKey) -> KeyValue {
         format: key.format.name().to_owned(),
         secret: key.key.expose().to_vec(),
         created_ms: key.created.0,
+        name: key.key.name().unwrap_or_default().to_owned(),
     }
 }
 
 fn read_key(value: KeyValue) -> Result<AppKey, Failure> {
+    let damaged = |_| Failure::Damaged("an app's key");
+    let mut key = Key::new(value.secret).map_err(damaged)?;
+    if !value.name.is_empty() {
+        key = key.named(value.name).map_err(damaged)?;
+    }
     Ok(AppKey {
         id: value.id,
         format: value.format.parse().map_err(|_| Failure::Damaged("the form of an app's key"))?,
-        key: Key::new(value.secret).map_err(|_| Failure::Damaged("an app's key"))?,
+        key,
         created: WallTime(value.created_ms),
     })
 }

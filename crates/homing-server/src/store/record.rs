@@ -165,6 +165,9 @@ pub(super) struct KeyValue {
     pub(super) secret: Vec<u8>,
     #[prost(uint64, tag = "4")]
     pub(super) created_ms: u64,
+    /// Its key id or app key; empty: it has none.
+    #[prost(string, tag = "5")]
+    pub(super) name: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -172,7 +172,9 @@ impl Jwk {
             ("OKP", Some("Ed25519")) => {
                 let public = octets(self.x.as_deref()?)?;
                 let public = ed25519_dalek::VerifyingKey::try_from(&public[..]).ok()?;
-                let Some(d) = self.d.as_deref() else { return Some(Material::Ed25519Public(public)) };
+                let Some(d) = self.d.as_deref() else {
+                    return Some(Material::Ed25519Public(public));
+                };
                 let private = ed25519_dalek::SigningKey::try_from(&octets(d)?[..]).ok()?;
                 (private.verifying_key() == public).then_some(Material::Ed25519Private(private))
             }

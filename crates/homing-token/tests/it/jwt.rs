@@ -121,7 +121,8 @@ fn a_claim_that_is_missing_or_stands_twice_is_malformed() {
         judge().says(&token(&without), "credential_malformed");
         let value = &payload()[field];
         let twice = payload().to_string().replacen('{', &format!("{{\"{field}\":{value},"), 1);
-        judge().says(&hs256(&header("HS256"), &twice, SECRET_32.as_bytes()), "credential_malformed");
+        judge()
+            .says(&hs256(&header("HS256"), &twice, SECRET_32.as_bytes()), "credential_malformed");
     }
 }
 
@@ -172,7 +173,8 @@ fn a_key_id_chooses_among_keys_that_have_one() {
 #[test]
 fn a_jwk_is_a_key_with_its_own_id() {
     // From RFC 8037, A.1, and the HMAC key in the form of RFC 7517.
-    let public = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let public =
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     let private = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     for key in [public, private] {
         Key::new(key).unwrap().check(Format::Jwt).unwrap();

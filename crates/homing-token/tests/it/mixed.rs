@@ -156,7 +156,10 @@ impl Form {
         push(json!({"now": TIME_S + TTL_S}), self.at_its_end);
         push(json!({"now": TIME_S + TTL_S + 1}), "credential_expired");
         push(json!({"user": format!("{user}x")}), of_another_user);
-        push(json!({"token": (self.make)(Says { user: "somebody.else", ..says })}), of_another_user);
+        push(
+            json!({"token": (self.make)(Says { user: "somebody.else", ..says })}),
+            of_another_user,
+        );
         push(json!({"token": (self.make)(Says { app: 7, ..says })}), of_another_app);
         push(json!({"key": self.wrong_key}), "credential_bad_signature");
         push(json!({"token": ""}), "credential_malformed");
@@ -197,7 +200,8 @@ fn a_mixed_file_of_all_forms_gets_the_right_verdict_for_every_line() {
             ("third-party", "anything", "anything", "credential_type_disabled"),
             ("no-such-form", "anything", "anything", "invalid_argument"),
         ] {
-            let line = json!({"format": format, "app_id": APP, "key": key, "user": USER, "token": token});
+            let line =
+                json!({"format": format, "app_id": APP, "key": key, "user": USER, "token": token});
             lines.push((line.to_string(), expected));
         }
         for garbage in ["", "{", "[]", "null", "\u{0}", "{\"format\":\"jwt\"}"] {
@@ -218,11 +222,15 @@ fn a_mixed_file_of_all_forms_gets_the_right_verdict_for_every_line() {
     let file: String = mixed.iter().map(|(line, _)| format!("{line}\n")).collect();
     let mut out = Vec::new();
     let tally = verify_lines(file.as_bytes(), &mut out, WallTime((TIME_S + 1) * 1000)).unwrap();
-    let verdicts: Vec<Value> =
-        std::str::from_utf8(&out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let verdicts: Vec<Value> = std::str::from_utf8(&out)
+        .unwrap()
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
     assert_eq!(verdicts.len(), mixed.len());
     for ((line, expected), verdict) in mixed.iter().zip(&verdicts) {
-        let name = if verdict["ok"] == true { "ok" } else { verdict["error"]["name"].as_str().unwrap() };
+        let name =
+            if verdict["ok"] == true { "ok" } else { verdict["error"]["name"].as_str().unwrap() };
         assert_eq!(name, *expected, "{line}\n{verdict}");
     }
     let good = mixed.iter().filter(|(_, expected)| *expected == "ok").count();

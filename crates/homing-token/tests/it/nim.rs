@@ -82,16 +82,42 @@ fn a_token_of_any_other_shape_is_malformed() {
             ),
             "credential_bad_signature",
         ),
-        (r#"{"signature":"","curTime":1700000000000,"ttl":3600}"#.to_owned(), "credential_bad_signature"),
-        (format!(r#"{{"signature":"{signature}","curTime":"1700000000000","ttl":3600}}"#), "credential_malformed"),
-        (format!(r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":"3600"}}"#), "credential_malformed"),
-        (format!(r#"{{"signature":"{signature}","curTime":1700000000000.0,"ttl":3600}}"#), "credential_malformed"),
-        (format!(r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":-1}}"#), "credential_malformed"),
-        (format!(r#"{{"signature":"{signature}","curTime":1700000000000}}"#), "credential_malformed"),
+        (
+            r#"{"signature":"","curTime":1700000000000,"ttl":3600}"#.to_owned(),
+            "credential_bad_signature",
+        ),
+        (
+            format!(r#"{{"signature":"{signature}","curTime":"1700000000000","ttl":3600}}"#),
+            "credential_malformed",
+        ),
+        (
+            format!(r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":"3600"}}"#),
+            "credential_malformed",
+        ),
+        (
+            format!(r#"{{"signature":"{signature}","curTime":1700000000000.0,"ttl":3600}}"#),
+            "credential_malformed",
+        ),
+        (
+            format!(r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":-1}}"#),
+            "credential_malformed",
+        ),
+        (
+            format!(r#"{{"signature":"{signature}","curTime":1700000000000}}"#),
+            "credential_malformed",
+        ),
         (format!(r#"{{"signature":"{signature}","ttl":3600}}"#), "credential_malformed"),
         (r#"{"curTime":1700000000000,"ttl":3600}"#.to_owned(), "credential_malformed"),
-        (format!(r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":3600,"ttl":3600}}"#), "credential_malformed"),
-        (format!(r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":3600,"x":1}}"#), "credential_malformed"),
+        (
+            format!(
+                r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":3600,"ttl":3600}}"#
+            ),
+            "credential_malformed",
+        ),
+        (
+            format!(r#"{{"signature":"{signature}","curTime":1700000000000,"ttl":3600,"x":1}}"#),
+            "credential_malformed",
+        ),
         (format!(r#"["{signature}",1700000000000,3600]"#), "credential_malformed"),
         ("{".repeat(5_000), "credential_malformed"),
         (" ".repeat(TOKEN_BYTES), "credential_malformed"),

@@ -109,7 +109,8 @@ pub(crate) fn hs256(header: &str, payload: &str, secret: &[u8]) -> String {
 pub(crate) fn es256(header: &str, payload: &str) -> String {
     let text = unsigned(header, payload);
     let key = p256::SecretKey::from_sec1_pem(P256_SEC1).unwrap();
-    let signature: p256::ecdsa::Signature = p256::ecdsa::SigningKey::from(key).sign(text.as_bytes());
+    let signature: p256::ecdsa::Signature =
+        p256::ecdsa::SigningKey::from(key).sign(text.as_bytes());
     format!("{text}.{}", url(signature.to_bytes()))
 }
 

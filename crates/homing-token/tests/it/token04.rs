@@ -84,7 +84,10 @@ fn each_check_has_its_verdict() {
     ] {
         sealed().says(&token(field, value.clone()), name);
     }
-    sealed().says(&token04(&document04(), "another secret of 32 characters."), "credential_bad_signature");
+    sealed().says(
+        &token04(&document04(), "another secret of 32 characters."),
+        "credential_bad_signature",
+    );
 }
 
 #[test]
@@ -114,7 +117,9 @@ fn the_expiry_in_the_clear_must_be_the_sealed_one() {
 #[test]
 fn any_key_of_the_ring_may_have_sealed_it_and_keys_of_other_lengths_harm_nobody() {
     let token = token04(&document04(), SECRET_32);
-    for ring in [&["b", SECRET_32][..], &[SECRET_32, &SECRET_32[..16]], &[&SECRET_32[..24], SECRET_32]] {
+    for ring in
+        [&["b", SECRET_32][..], &[SECRET_32, &SECRET_32[..16]], &[&SECRET_32[..24], SECRET_32]]
+    {
         Judge::new(Format::Token04, ring).says(&token, "ok");
     }
     Judge::new(Format::Token04, &["b"]).says(&token, "credential_bad_signature");

@@ -7,8 +7,8 @@ use clap::Args;
 use homing_proto::Error;
 use homing_proto::id::{AppId, UserId};
 use homing_proto::secret::Token;
-use homing_token::batch::{Request, error_to_json, key_ring, rules, verify_lines};
-use homing_token::{Claims, Key};
+use homing_token::batch::{Request, error_to_json, key_ring, verify_lines};
+use homing_token::{Claims, Key, Rules};
 
 use super::judged_at;
 use super::progress::Metered;
@@ -82,7 +82,7 @@ fn judge(arguments: &Arguments) -> Result<Claims, Error> {
         app: AppId::new(arguments.app_id.expect("clap requires it without --batch"))?,
         user: UserId::parse(&given(&arguments.user))?,
         keys: key_ring(format, key, arguments.app_key.clone())?,
-        rules: rules(arguments.allow_cbc),
+        rules: Rules { cbc: arguments.allow_cbc.into(), ..Rules::default() },
         now: judged_at(arguments.now),
         token: Token::new(given(&arguments.token)),
     }
