@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod drive;
 pub(crate) mod serve;
 pub(crate) mod token;
+pub(crate) mod user;
 
 use std::io;
 

@@ -1,5 +1,5 @@
 //! Questions to the admin API: JSON over HTTP, with the errors put into words. The commands for
-//! operators (such as [`app`](super::app)) go through here.
+//! operators ([`app`](super::app), [`user`](super::user)) go through here.
 
 pub(crate) mod show;
 
@@ -89,6 +89,22 @@ impl Api {
     pub(crate) fn delete(&self, path: &str, what: &str) -> Result<Value, Failure> {
         let request = self.agent.delete(self.url(path)).header("authorization", self.bearer());
         self.read(request.call(), what)
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value, what: &str) -> Result<Value, Failure> {
+        let request = self.agent.put(self.url(path)).header("authorization", self.bearer());
+        self.read(request.send_json(body), what)
+    }
+
+    /// A deletion that says something.
+    pub(crate) fn delete_with(
+        &self,
+        path: &str,
+        body: &Value,
+        what: &str,
+    ) -> Result<Value, Failure> {
+        let request = self.agent.delete(self.url(path)).header("authorization", self.bearer());
+        self.read(request.force_send_body().send_json(body), what)
     }
 
     fn url(&self, path: &str) -> String {
@@ -194,7 +210,8 @@ const fn cure(status: u16) -> &'static str {
     match status {
         401 => "give the server's admin token; admin.token in its data directory holds it",
         403 => "this admin token may not do that; use one of a higher role",
-        404 => "check the id; `homing app list` shows what there is",
+        404 => "`homing app list` and `homing user list --app-id N` show what there is",
+        410 => "nothing can be done to what is gone",
         405 => "this server cannot do that yet; use one of a newer version",
         429 | 503 => "wait a moment and try again",
         500..=599 => "look into the server's log",

@@ -8,6 +8,7 @@ fn the_help_of_every_command_teaches_by_examples_and_exit_codes() {
         &["--help"][..],
         &["serve", "--help"],
         &["app", "--help"],
+        &["user", "--help"],
         &["token", "mint", "--help"],
         &["token", "verify", "--help"],
         &["drive", "--help"],

@@ -11,3 +11,4 @@ mod program;
 mod serve;
 mod story;
 mod token;
+mod user;

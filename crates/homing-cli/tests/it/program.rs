@@ -188,7 +188,12 @@ impl Server {
 
     /// `homing app …` on this server.
     pub(crate) fn app<const N: usize>(&self, arguments: [&str; N]) -> Output {
-        let mut command = homing(["app", "--url", self.url()]);
+        self.operate("app", arguments)
+    }
+
+    /// A command for operators on this server.
+    pub(crate) fn operate<const N: usize>(&self, command: &str, arguments: [&str; N]) -> Output {
+        let mut command = homing([command, "--url", self.url()]);
         command.args(arguments).env("HOMING_ADMIN_TOKEN", self.text("admin_token"));
         command.stdin(Stdio::null()).output().unwrap()
     }
