@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{app, chat, demo, doctor, drive, serve, token, user};
+use crate::commands::{app, chat, demo, doctor, drive, policy, serve, token, user};
 use crate::failure::Failure;
 
 /// Reads the arguments and does what they ask. Wrong usage exits with 2 and says what is right.
@@ -12,6 +12,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::App(arguments) => app::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
         Command::User(arguments) => user::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Chat(arguments) => chat::run(arguments),
@@ -55,6 +56,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Create, list, show, change and delete apps on a running server.
     App(app::Arguments),
+    /// Which of a user's devices may be signed in together: show it, change it, try it.
+    Policy(policy::Arguments),
     /// The users of an app: create, list, ban, kick, and on what they are signed in.
     User(user::Arguments),
     /// Make a credential for a user, or judge one.

@@ -6,6 +6,7 @@ pub(crate) mod chat;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod drive;
+pub(crate) mod policy;
 pub(crate) mod serve;
 pub(crate) mod token;
 pub(crate) mod user;

@@ -5,6 +5,7 @@
 mod apps;
 mod audit;
 mod form;
+mod policy;
 mod problem;
 mod users;
 
@@ -41,6 +42,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, admin: &Token) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/apps", get(apps::list).post(apps::create))
         .route("/v1/apps/{id}", get(apps::show).patch(apps::change))
+        .merge(policy::routes())
         .merge(users::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)

@@ -82,8 +82,8 @@ use self::writer::{Writer, busy};
 use crate::apps::{App, AppChange, Apps, NewApp};
 
 pub use self::command::{
-    Act, Ask, Bind, Chosen, Command, Credentials, EndSession, Made, NewUser, Origin, UserPage,
-    UserView,
+    Act, Ask, Bind, Chosen, Command, Credentials, EndSession, Made, NewUser, Origin, Outlook,
+    Trial, UserPage, UserView,
 };
 pub use self::error::OpenError;
 
@@ -354,6 +354,19 @@ impl Store {
     pub async fn users(&self, app: AppId, mut page: UserPage) -> Result<Vec<UserView>, Error> {
         page.limit = page.limit.min(limits::USERS_PER_PAGE);
         self.ask(|reply| Admin::ListUsers { app, page, reply }).await
+    }
+
+    /// What would come of a login, without anything happening (S-7.2).
+    ///
+    /// # Errors
+    /// `unknown_app`, `user_not_found`, `server_busy`, `server_internal`.
+    pub async fn try_policy(
+        &self,
+        app: AppId,
+        user: UserId,
+        trial: Trial,
+    ) -> Result<Outlook, Error> {
+        self.ask(|reply| Admin::TryPolicy { app, user, trial, reply }).await
     }
 
     async fn ask<T>(&self, admin: impl FnOnce(Reply<T>) -> Admin) -> Result<T, Error> {

@@ -9,6 +9,7 @@ fn the_help_of_every_command_teaches_by_examples_and_exit_codes() {
         &["serve", "--help"],
         &["app", "--help"],
         &["user", "--help"],
+        &["policy", "--help"],
         &["token", "mint", "--help"],
         &["token", "verify", "--help"],
         &["drive", "--help"],

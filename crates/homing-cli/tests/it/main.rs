@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod drive;
 mod help;
+mod policy;
 mod program;
 mod serve;
 mod story;

@@ -4,15 +4,14 @@ use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use homing_core::policy::{CustomRule, Mix, Policy, Preset};
 use homing_proto::Error;
 use homing_proto::code::Code;
-use homing_proto::device::Platform;
 use homing_proto::id::AppId;
 use homing_token::{Format, Key};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::policy;
 use super::problem::Problem;
 use super::{Admin, Api, audit};
 use crate::apps::{App, AppChange, AppKey, NewApp, Registration};
@@ -54,7 +53,7 @@ pub(super) async fn create(
     let mut new = NewApp::named(creation.name);
     new.id = creation.id.map(AppId::new).transpose()?;
     if let Some(name) = creation.policy {
-        new.policy = policy(&name)?;
+        new.policy = policy::named(&name)?;
     }
     new.registration = registration(creation.auto_register.unwrap_or(true));
     let app = api.gateway.store.create_app(new).await?;
@@ -136,7 +135,7 @@ fn changes(body: Change) -> Result<Vec<AppChange>, Error> {
     let mut changes = Vec::new();
     changes.extend(body.name.map(AppChange::Name));
     if let Some(name) = body.policy {
-        changes.push(AppChange::Policy(policy(&name)?));
+        changes.push(AppChange::Policy(policy::named(&name)?));
     }
     changes.extend(body.auto_register.map(registration).map(AppChange::Registration));
     changes.extend(body.add_key.map(NewKey::checked).transpose()?);
@@ -147,13 +146,6 @@ fn changes(body: Change) -> Result<Vec<AppChange>, Error> {
 fn app_id(id: Result<Path<u32>, PathRejection>) -> Result<AppId, Problem> {
     let Path(id) = id?;
     Ok(AppId::new(id)?)
-}
-
-fn policy(name: &str) -> Result<Policy, Error> {
-    Preset::from_name(name).map(Preset::policy).ok_or_else(|| {
-        let names = Preset::ALL.map(Preset::name).join(", ");
-        Error::new(Code::INVALID_ARGUMENT).with_text(format!("a policy is one of: {names}"))
-    })
 }
 
 const fn registration(at_login: bool) -> Registration {
@@ -178,38 +170,7 @@ fn view(app: &App) -> Value {
         "name": app.name,
         "created_ms": app.created.0,
         "auto_register": app.registration == Registration::AtLogin,
-        "policy": policy_view(&app.policy),
+        "policy": policy::view(&app.policy),
         "keys": keys,
-    })
-}
-
-/// `preset` is the first of that effect, or null: several presets have one effect.
-fn policy_view(policy: &Policy) -> Value {
-    let preset = Preset::ALL.into_iter().find(|preset| preset.policy() == *policy);
-    let groups: Vec<_> = policy
-        .groups()
-        .iter()
-        .map(|group| {
-            json!({
-                "platforms": group.platforms.iter().map(Platform::name).collect::<Vec<_>>(),
-                "one_platform_at_a_time": group.mix == Mix::OnePlatform,
-                "cap": group.cap,
-            })
-        })
-        .collect();
-    let caps: serde_json::Map<_, _> = Platform::ALL
-        .into_iter()
-        .map(|platform| (platform.name().to_owned(), policy.platform_caps().of(platform).into()))
-        .collect();
-    let custom_type_cap = match policy.custom() {
-        CustomRule::Ignore => None,
-        CustomRule::OwnPlaces(cap) => Some(cap),
-    };
-    json!({
-        "preset": preset.map(Preset::name),
-        "total_cap": policy.total_cap(),
-        "platform_caps": caps,
-        "groups": groups,
-        "custom_type_cap": custom_type_cap,
     })
 }

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 type Answer = Result<Json<Value>, Problem>;
-type AppPath = Result<Path<u32>, PathRejection>;
+pub(super) type AppPath = Result<Path<u32>, PathRejection>;
 type UserPath = Result<Path<(u32, String)>, PathRejection>;
 
 #[derive(Deserialize)]
@@ -332,7 +332,7 @@ fn whole(user: &UserView) -> Value {
     view
 }
 
-fn session(info: &DeviceInfo) -> Value {
+pub(super) fn session(info: &DeviceInfo) -> Value {
     json!({
         "session": info.session.to_string(),
         "device_id": info.device.id.to_string(),
@@ -345,7 +345,7 @@ fn session(info: &DeviceInfo) -> Value {
     })
 }
 
-fn app_id(app: AppPath) -> Result<AppId, Problem> {
+pub(super) fn app_id(app: AppPath) -> Result<AppId, Problem> {
     let Path(app) = app?;
     Ok(AppId::new(app)?)
 }

@@ -57,6 +57,10 @@ impl State {
                 let answer = self.look_up(*app, users, now)?;
                 answer_to(reply, answer, out);
             }
+            Admin::TryPolicy { app, user, trial, reply } => {
+                let answer = self.try_policy(*app, user, trial, now)?;
+                answer_to(reply, answer, out);
+            }
             Admin::ListUsers { app, page, reply } => {
                 let answer = self.list_users(*app, page, now)?;
                 answer_to(reply, answer, out);

@@ -1,10 +1,11 @@
 //! What can be asked of a store. This, and [`Deliver`](super::Deliver) for the answers, is the whole
 //! boundary: another backend takes the same values.
 
+use homing_core::policy::{Newcomer, Policy};
 use homing_core::server::registry::{BindAsk, ConnId, SecretHash, Standing, Verdict};
 use homing_proto::Error;
 use homing_proto::device::DeviceInfo;
-use homing_proto::frame::Window;
+use homing_proto::frame::{Intent, Window};
 use homing_proto::id::{AppId, ClientMsgId, ConversationId, Cursor, SessionId, UserId};
 use homing_proto::message::Content;
 use homing_proto::time::WallTime;
@@ -136,6 +137,7 @@ pub(super) enum Admin {
     Govern { app: AppId, user: UserId, act: Act, reply: Reply<usize> },
     Devices { app: AppId, user: UserId, reply: Reply<Vec<DeviceInfo>> },
     LookUp { app: AppId, users: Vec<UserId>, reply: Reply<Vec<Option<UserView>>> },
+    TryPolicy { app: AppId, user: UserId, trial: Trial, reply: Reply<Outlook> },
     ListUsers { app: AppId, page: UserPage, reply: Reply<Vec<UserView>> },
 }
 
@@ -235,6 +237,26 @@ pub struct UserPage {
     pub after: Option<UserId>,
     /// At most this many.
     pub limit: usize,
+}
+
+/// A login that is only thought of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trial {
+    /// The policy; `None`: the app's.
+    pub policy: Option<Policy>,
+    /// What would sign in, on a device that is not signed in.
+    pub newcomer: Newcomer,
+    /// How.
+    pub intent: Intent,
+}
+
+/// What would come of a [`Trial`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outlook {
+    /// It would get in, and these would lose their places, first victim first.
+    Accepted(Vec<DeviceInfo>),
+    /// It would be refused, and these hold the places.
+    Refused(Vec<DeviceInfo>),
 }
 
 /// What lies in the writer's queue.

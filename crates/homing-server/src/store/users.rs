@@ -1,13 +1,14 @@
 //! Users as operators ask for them: made, renamed, found and listed (V-3).
 
+use homing_core::policy::Admission;
 use homing_core::server::registry::{Standing, UserSessions};
-use homing_proto::id::{AppId, UserId};
+use homing_proto::id::{AppId, SessionId, UserId};
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error, limits};
 
 use super::UserKey;
 use super::admin::invalid;
-use super::command::{Made, NewUser, UserPage, UserView};
+use super::command::{Made, NewUser, Outlook, Trial, UserPage, UserView};
 use super::error::Failure;
 use super::state::State;
 
@@ -103,6 +104,33 @@ impl State {
             views.push(self.view(key, now)?);
         }
         Ok(Ok(views))
+    }
+
+    /// What would come of a login, by the app's policy or another one (S-7.2).
+    pub(super) fn try_policy(
+        &mut self,
+        app: AppId,
+        user: &UserId,
+        trial: &Trial,
+        now: WallTime,
+    ) -> Answer<Outlook> {
+        let key = match self.known_user(app, user)? {
+            Ok(key) => key,
+            Err(error) => return Ok(Err(error)),
+        };
+        let policy = trial.policy.as_ref().unwrap_or(&self.apps[&app].policy);
+        self.glance(key, |user| {
+            let sessions = &user.sessions;
+            let devices = sessions.devices(now);
+            let of = |ids: Vec<SessionId>| {
+                let find = |id| devices.iter().find(|device| device.session == id).cloned();
+                ids.into_iter().filter_map(find).collect()
+            };
+            Ok(match sessions.would_admit(policy, &trial.newcomer, None, trial.intent, now) {
+                Admission::Accept { displaced } => Outlook::Accepted(of(displaced)),
+                Admission::Refuse { holders } => Outlook::Refused(of(holders)),
+            })
+        })
     }
 
     pub(super) fn is_deleted(&self, key: UserKey) -> Result<bool, Failure> {

@@ -4,6 +4,7 @@ mod api;
 mod bounds;
 mod drain;
 mod frames;
+mod policy;
 mod sessions;
 mod tls;
 mod users;

@@ -35,7 +35,12 @@ pub(crate) fn user(value: &Value) -> String {
 
 /// The sessions of a user, as a table.
 pub(crate) fn sessions(value: &Value) -> String {
-    table(rows(value, "sessions"), SESSION, "the user is signed in nowhere")
+    sessions_of(value, "sessions")
+}
+
+/// The sessions in that field, as a table.
+pub(crate) fn sessions_of(value: &Value, name: &str) -> String {
+    table(rows(value, name), SESSION, "the user is signed in nowhere")
 }
 
 /// The objects of a list.

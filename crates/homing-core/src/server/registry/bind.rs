@@ -3,7 +3,7 @@
 use homing_proto::code::{Code, Error};
 use homing_proto::device::{Device, KickReason, KickRecord};
 use homing_proto::frame::{Binding, Intent, Refuse};
-use homing_proto::id::{LoginId, SessionId};
+use homing_proto::id::{DeviceId, LoginId, SessionId};
 use homing_proto::limits;
 use homing_proto::time::WallTime;
 
@@ -224,11 +224,9 @@ impl UserSessions {
             return Err(refusal(Code::HELLO_REPLAYED, false));
         }
         let own = own.map(|session| session.id);
-        let others = self.sessions.iter().filter(|session| session.device.id != ask.device.id);
-        let held: Vec<Held> = others.map(|session| session.held(now)).collect();
-        let Device { platform, custom_type, .. } = ask.device;
+        let Device { id, platform, custom_type, .. } = ask.device;
         let newcomer = Newcomer { platform, custom_type };
-        let victims = match policy::admit(policy, &held, &newcomer, ask.intent) {
+        let victims = match self.would_admit(policy, &newcomer, Some(id), ask.intent, now) {
             Admission::Accept { displaced } => displaced,
             Admission::Refuse { holders } => return Err(self.refuse_full(ask, &holders, now)),
         };
@@ -266,6 +264,21 @@ impl UserSessions {
             displaced,
             devices_changed: true,
         })
+    }
+
+    /// What the policy says of a newcomer, without anything happening. `device` is the one it comes
+    /// from, whose own session makes room by itself (S-7.3); `None`: one that is not signed in.
+    pub fn would_admit(
+        &self,
+        policy: &Policy,
+        newcomer: &Newcomer,
+        device: Option<DeviceId>,
+        intent: Intent,
+        now: WallTime,
+    ) -> Admission {
+        let others = self.sessions.iter().filter(|session| Some(session.device.id) != device);
+        let held: Vec<Held> = others.map(|session| session.held(now)).collect();
+        policy::admit(policy, &held, newcomer, intent)
     }
 
     /// There is no room and nobody may be displaced (S-7.5). A device that wanted to go on is told

@@ -2,22 +2,15 @@
 
 use homing_proto::Code;
 use homing_proto::device::Platform;
-use homing_proto::secret::Token;
 use homing_server::config::{Config, Plaintext};
 use homing_server::server::{Server, StartError};
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::world::World;
-
-const ADMIN: &str = "an admin token for tests";
-
-async fn world() -> World {
-    World::with(|config| config.admin_token = Some(Token::new(ADMIN))).await
-}
+use super::world::{ADMIN, World};
 
 #[tokio::test]
 async fn health_and_readiness_need_no_token() {
-    let world = world().await;
+    let world = World::administered().await;
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert_eq!(world.http("GET", path, None, "").await.0, 200, "{path}");
     }
@@ -25,7 +18,7 @@ async fn health_and_readiness_need_no_token() {
 
 #[tokio::test]
 async fn what_is_not_there_is_a_problem_with_a_code() {
-    let world = world().await;
+    let world = World::administered().await;
     let (head, body) = world.http_whole("GET", "/nowhere", None, "").await;
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
     assert!(head.contains("application/problem+json"), "{head}");
@@ -38,7 +31,7 @@ async fn what_is_not_there_is_a_problem_with_a_code() {
 
 #[tokio::test]
 async fn the_admin_api_asks_for_the_token() {
-    let world = world().await;
+    let world = World::administered().await;
     for admin in [None, Some("another token"), Some("")] {
         for (method, path) in [("GET", "/v1/apps"), ("POST", "/v1/apps"), ("GET", "/v1/apps/1")] {
             let (status, body) = world.http(method, path, admin, "{\"name\":\"x\"}").await;
@@ -52,7 +45,7 @@ async fn the_admin_api_asks_for_the_token() {
 
 #[tokio::test]
 async fn an_app_is_created_shown_and_changed_and_its_key_is_shown_once() {
-    let world = world().await;
+    let world = World::administered().await;
     let creation = r#"{"name":"shop","policy":"dual"}"#;
     let (status, body) = world.http("POST", "/v1/apps", Some(ADMIN), creation).await;
     assert_eq!(status, 201, "{body}");
@@ -83,7 +76,7 @@ async fn an_app_is_created_shown_and_changed_and_its_key_is_shown_once() {
 
 #[tokio::test]
 async fn what_cannot_be_done_is_told_and_changes_nothing() {
-    let world = world().await;
+    let world = World::administered().await;
     let cases = [
         ("POST", "/v1/apps", "{", 400),
         ("POST", "/v1/apps", r#"{"nam":"x"}"#, 422),

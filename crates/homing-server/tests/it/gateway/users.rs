@@ -3,26 +3,14 @@
 use homing_proto::Code;
 use homing_proto::device::{KickReason, Platform};
 use homing_proto::frame::Credential;
-use homing_proto::secret::Token;
 use homing_proto::time::WallTime;
 use serde_json::{Value, json};
 
 use super::world::World;
 
-const ADMIN: &str = "an admin token for tests";
 const USERS: &str = "/v1/apps/1/users";
 
-async fn world() -> World {
-    World::with(|config| config.admin_token = Some(Token::new(ADMIN))).await
-}
-
 impl World {
-    async fn admin(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let (status, answer) = self.http(method, path, Some(ADMIN), &body).await;
-        (status, serde_json::from_str(&answer).unwrap())
-    }
-
     async fn act(&self, user: &str, act: &str, body: Value) -> Value {
         let (status, answer) = self.admin("POST", &format!("{USERS}/{user}/{act}"), body).await;
         assert_eq!(status, 200, "{act}: {answer}");
@@ -39,7 +27,7 @@ impl World {
 
 #[tokio::test]
 async fn users_are_made_one_by_one_and_in_batches_and_never_twice() {
-    let world = world().await;
+    let world = World::administered().await;
     let dave = json!({"id": "dave", "name": "Dave"});
     let (status, made) = world.admin("POST", USERS, dave.clone()).await;
     assert_eq!((status, &made["created"], &made["name"]), (201, &json!(true), &json!("Dave")));
@@ -65,7 +53,7 @@ async fn users_are_made_one_by_one_and_in_batches_and_never_twice() {
 
 #[tokio::test]
 async fn a_list_comes_in_pages_in_the_order_of_the_ids_and_is_searched_by_prefix() {
-    let world = world().await;
+    let world = World::administered().await;
     let batch: Vec<_> = (0..30).map(|n| json!({"id": format!("user{n:02}")})).collect();
     world.admin("POST", USERS, json!({"users": batch})).await;
     let mut ids = Vec::new();
@@ -90,7 +78,7 @@ async fn a_list_comes_in_pages_in_the_order_of_the_ids_and_is_searched_by_prefix
 /// S-1.2: every legal character, as a client that encodes its paths writes it.
 #[tokio::test]
 async fn ids_of_any_legal_characters_are_reached_by_encoded_paths() {
-    let world = world().await;
+    let world = World::administered().await;
     for id in ["!#$%&()+-:;<=.>?@[]^_{}|~", "%2F", "a b".replace(' ', "+").as_str(), "me?x=1#y"] {
         assert_eq!(world.admin("POST", USERS, json!({ "id": id })).await.0, 201);
         let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -106,7 +94,7 @@ async fn ids_of_any_legal_characters_are_reached_by_encoded_paths() {
 /// S-7.8: all, listed, all but listed; with a text that the losers read.
 #[tokio::test]
 async fn a_kick_ends_all_sessions_or_those_chosen() {
-    let world = world().await;
+    let world = World::administered().await;
     let (mut phone, one) = world.login("alice", 1, Platform::Ios).await;
     let (mut desk, two) = world.login("alice", 2, Platform::Linux).await;
     let (mut web, _) = world.login("alice", 3, Platform::Web).await;
@@ -143,7 +131,7 @@ async fn a_kick_ends_all_sessions_or_those_chosen() {
 /// S-7.8: with the kick the credentials of before die, and a newer one works.
 #[tokio::test]
 async fn a_kick_can_take_the_credentials_with_it() {
-    let world = world().await;
+    let world = World::administered().await;
     let mut hello = world.hello("alice", 1, Platform::Ios);
     hello.credential = Some(Credential::usersig(world.mint("alice", 5, 600).expose()));
     let (mut phone, _) = world.login_with(hello.clone()).await;
@@ -163,7 +151,7 @@ async fn a_kick_can_take_the_credentials_with_it() {
 
 #[tokio::test]
 async fn a_ban_ends_all_sessions_and_keeps_the_user_out_until_it_is_lifted() {
-    let world = world().await;
+    let world = World::administered().await;
     let (mut phone, _) = world.login("alice", 1, Platform::Ios).await;
     let banned = world.act("alice", "ban", json!({"text": "spam"})).await;
     assert_eq!((&banned["ended"], &banned["user"]["standing"]), (&json!(1), &json!("banned")));
@@ -189,7 +177,7 @@ async fn a_ban_ends_all_sessions_and_keeps_the_user_out_until_it_is_lifted() {
 
 #[tokio::test]
 async fn a_deleted_account_is_over_for_good() {
-    let world = world().await;
+    let world = World::administered().await;
     let (mut phone, _) = world.login("alice", 1, Platform::Ios).await;
     let path = format!("{USERS}/alice");
     let (status, gone) = world.admin("DELETE", &path, json!({"text": "bye"})).await;
@@ -215,7 +203,7 @@ async fn a_deleted_account_is_over_for_good() {
 
 #[tokio::test]
 async fn many_users_are_asked_at_once_whether_they_are_online() {
-    let world = world().await;
+    let world = World::administered().await;
     let (_phone, _) = world.login("alice", 1, Platform::Ios).await;
     let (_web, _) = world.login("alice", 2, Platform::Web).await;
     let path = format!("{USERS}:online");
@@ -233,7 +221,7 @@ async fn many_users_are_asked_at_once_whether_they_are_online() {
 
 #[tokio::test]
 async fn who_and_what_there_is_not_is_told() {
-    let world = world().await;
+    let world = World::administered().await;
     let cases = [
         ("GET", "/v1/apps/7/users", 404, "unknown_app"),
         ("POST", "/v1/apps/7/users/alice/kick", 404, "unknown_app"),

@@ -19,6 +19,7 @@ use homing_server::config::Config;
 use homing_server::dev::{self, Demo};
 use homing_server::server::{Running, Server};
 use homing_token::{Format, Grant, mint};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -51,6 +52,18 @@ impl World {
         let running = Server::start(config).await.unwrap();
         let demo = dev::provision(&running).await.unwrap();
         Self { running, demo, clock, dir }
+    }
+
+    /// With an admin token that [`World::admin`] shows.
+    pub(super) async fn administered() -> Self {
+        Self::with(|config| config.admin_token = Some(Token::new(ADMIN))).await
+    }
+
+    /// One request to the admin API; status and answer.
+    pub(super) async fn admin(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = self.http(method, path, Some(ADMIN), &body).await;
+        (status, serde_json::from_str(&answer).expect("the API answers with JSON"))
     }
 
     pub(super) fn addr(&self) -> SocketAddr {
@@ -166,6 +179,9 @@ impl World {
         (head.to_owned(), body.to_owned())
     }
 }
+
+/// The admin token of tests that need to know it.
+pub(super) const ADMIN: &str = "an admin token for tests";
 
 /// Sends bytes and reads until the server closes.
 pub(super) async fn raw(addr: SocketAddr, bytes: &[u8]) -> String {
