@@ -13,6 +13,7 @@ pub mod account;
 pub mod io;
 pub mod status;
 
+mod asking;
 mod checks;
 mod connection;
 mod delivery;
@@ -39,6 +40,7 @@ use homing_proto::message::LogEntry;
 use homing_proto::time::{Now, Time};
 use homing_proto::{Code, Error};
 
+use self::asking::Asking;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::pacing::Pacing;
@@ -60,10 +62,22 @@ pub struct Config {
     pub sdk: String,
     /// The size of a fresh window.
     pub window: Window,
+    /// Where another credential comes from when the present one does not serve (S-8.4).
+    pub credentials: CredentialSource,
     /// Offline login is refused when the last online login is older (S-4.2), in milliseconds.
     pub max_offline_age_ms: Option<u64>,
     /// Feeds jitter and message ids. Two clients never share one.
     pub seed: u64,
+}
+
+/// Who brings another credential (S-8.4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CredentialSource {
+    /// The app, by [`Command::Renew`], when it is told that one is needed.
+    #[default]
+    Calls,
+    /// The app's provider, which is asked by [`Output::AskCredential`]. Calls work too.
+    Provider,
 }
 
 /// The client machine. See the module.
@@ -79,6 +93,9 @@ pub struct Client {
     sync: Sync,
     outbox: Outbox,
     requests: Requests,
+    asking: Asking,
+    /// A credential came while Hello was on its way: it is shown as soon as there is a link.
+    renewal_owed: bool,
     /// What Welcome brought and the store has not been handed yet.
     welcome_page: Option<(SyncPage, Vec<OutboxAck>)>,
     /// What follows when a write is durable.
@@ -234,6 +251,8 @@ impl Client {
             sync: Sync::default(),
             outbox: Outbox::default(),
             requests: Requests::default(),
+            asking: Asking::default(),
+            renewal_owed: false,
             welcome_page: None,
             writes: BTreeMap::new(),
             logins: VecDeque::new(),
@@ -271,6 +290,7 @@ impl Client {
             Input::StoreOpened(generation, opened) => self.store_opened(turn, generation, opened),
             Input::StoreFailed(generation, error) => self.store_failed(turn, generation, error),
             Input::StoreClosed(generation) => self.store_closed(turn, generation),
+            Input::CredentialAnswered(id, answer) => self.credential_answered(turn, id, answer),
             Input::Hint(hint) => self.hint(turn, hint),
             Input::Timeout => self.timeout(turn),
         }
@@ -290,6 +310,7 @@ impl Client {
             self.session.next_timeout(),
             self.requests.next_timeout(),
             self.store.next_timeout(),
+            self.asking_due(),
             self.unsaved,
             self.unremoved.iter().map(|(at, _)| *at).min(),
         ]
@@ -357,11 +378,13 @@ impl Client {
         self.advance_log(turn);
         self.advance_outbox(turn);
         self.advance_callers(turn);
+        self.advance_asking(turn);
     }
 
     fn timeout(&mut self, turn: &mut Turn<'_>) {
         self.link_timeout(turn);
         self.session_timeout(turn);
+        self.asking_timeout(turn);
         self.outbox.wake(turn.now.time);
         self.store.wake(turn.now.time);
         if self.unsaved.is_some_and(|at| turn.now.time >= at) {
@@ -402,6 +425,7 @@ impl Client {
             Some(Suspended::Quiet) => turn.complete(id, Ok(Reply::Done)),
             None => {
                 let error = Error::new(Code::SUPERSEDED).with_text("the client was suspended");
+                self.asking.withdraw(turn);
                 self.drop_link(turn, &error);
                 self.close_store(turn, LocalData::Keep, &error);
                 self.suspended = Some(Suspended::Closing(vec![id]));
@@ -576,7 +600,7 @@ impl Client {
 
 const fn cause(input: &Input) -> Cause {
     match input {
-        Input::Command(..) => Cause::Call,
+        Input::Command(..) | Input::CredentialAnswered(..) => Cause::Call,
         Input::Opened(_) | Input::Lost(..) | Input::Hint(_) => Cause::Network,
         Input::Received(..) => Cause::Server,
         Input::Persisted(_)

@@ -147,6 +147,8 @@ pub const ENDED_SESSIONS: usize = 32;
 /// Of those, sessions that ended without a kick record (logout, replaced by the device's next
 /// login): a late resume of one is told so. Nobody waits for them, so few are enough.
 pub const ENDED_PLAINLY: usize = 8;
+/// The app's provider of credentials may take this long; then it is asked again later (S-8.4).
+pub const PROVIDER_TIMEOUT_MS: u64 = 30_000;
 /// The server warns this long before a credential expires (S-8.3).
 pub const EXPIRY_WARNING_MS: u64 = 30_000;
 /// Leeway for an issue time in the future (S-8.2).

@@ -5,7 +5,10 @@
 
 use std::fmt;
 
-use homing_core::client::{Account, Attempt, Command, CommandId, Event, Hint, Reply, Row, Status};
+use homing_core::client::{
+    Account, AskId, Attempt, Command, CommandId, CredentialAnswer, CredentialAsk, Event, Hint,
+    Reply, Row, Status,
+};
 use homing_proto::Error;
 use homing_proto::device::Device;
 use homing_proto::frame::{Binding, ClientFrame, Intent, ServerFrame};
@@ -53,6 +56,12 @@ pub enum Fact<'a> {
     Status(DeviceNo, &'a Status),
     /// The app saw an event.
     Event(DeviceNo, &'a Event),
+    /// The client asked the app's provider of credentials.
+    Asked(DeviceNo, AskId, &'a CredentialAsk),
+    /// The question was withdrawn.
+    Withdrawn(DeviceNo, AskId),
+    /// The provider answered a question that is open.
+    Provided(DeviceNo, AskId, &'a CredentialAnswer),
     /// The app's reads go there now.
     Readable(DeviceNo, Option<&'a UserId>),
     /// The device told its client something.

@@ -143,6 +143,10 @@ impl World {
                     self.call(no, command);
                 }
             }
+            Due::Provides(no, run, ask) => {
+                let wall = self.server.wall(self.now);
+                self.with_device(no.0, |device, around| device.provides(run, ask, wall, around));
+            }
             Due::Opens(_) | Due::Down(..) | Due::ClientLost(_) => self.link_down(due),
             Due::Arrives(_) | Due::Up(..) | Due::ServerLost(_) => self.link_up(due),
             Due::ServerTimer(link, at) => {
@@ -182,6 +186,7 @@ impl World {
             | Due::Disk(no, ..)
             | Due::LateEvent(no, ..)
             | Due::Hint(no, _)
+            | Due::Provides(no, ..)
             | Due::FreshCredential(no) => Some(*no),
             Due::Opens(link) | Due::Down(link, _) | Due::ClientLost(link) => {
                 self.network.client_end(*link).map(|link| link.device)

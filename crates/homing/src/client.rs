@@ -7,7 +7,7 @@ mod status;
 
 use std::sync::Arc;
 
-use homing_core::client::{self as core, Command, Event, Hint, LocalData};
+use homing_core::client::{self as core, Command, CredentialSource, Event, Hint, LocalData};
 use homing_proto::Error;
 use homing_proto::device::{Device, DeviceInfo};
 use homing_proto::frame::Credential;
@@ -65,6 +65,10 @@ impl Client {
             device,
             sdk: config.sdk,
             window: config.window,
+            credentials: match config.provider {
+                Some(_) => CredentialSource::Provider,
+                None => CredentialSource::Calls,
+            },
             max_offline_age_ms: config.max_offline_age_ms,
             seed: u64::from_le_bytes(device::random()?),
         };
@@ -78,6 +82,7 @@ impl Client {
             jobs: started.jobs,
             answers: started.answers,
             transport,
+            provider: config.provider,
             network: config.network,
             event_capacity: config.event_capacity,
         });

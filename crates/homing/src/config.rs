@@ -13,6 +13,7 @@ use homing_proto::limits::{
 use homing_proto::{Code, Error};
 
 use crate::clock::ClockShift;
+use crate::provider::CredentialProvider;
 use crate::transport::{Endpoint, NetworkSwitch, Plaintext, TlsRoots, Transport, WebSocket};
 
 /// How a client is opened: which app, which server, where its data lies, what it runs on.
@@ -45,6 +46,7 @@ pub struct Config {
     pub(crate) event_capacity: usize,
     pub(crate) network: NetworkSwitch,
     pub(crate) clock_shift: ClockShift,
+    pub(crate) provider: Option<Arc<dyn CredentialProvider>>,
     roots: TlsRoots,
     plaintext: Plaintext,
     transport: Option<Arc<dyn Transport>>,
@@ -83,6 +85,7 @@ impl Config {
             event_capacity: EVENTS,
             network: NetworkSwitch::default(),
             clock_shift: ClockShift::default(),
+            provider: None,
             roots: TlsRoots::default(),
             plaintext: Plaintext::default(),
             transport: None,
@@ -136,6 +139,16 @@ impl Config {
     #[must_use]
     pub fn max_offline_age(mut self, age: std::time::Duration) -> Self {
         self.max_offline_age_ms = Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Asks this provider for a credential whenever the present one does not serve (S-8.4). Without
+    /// one the app is told by [`Event::CredentialExpiring`](crate::Event::CredentialExpiring) and
+    /// [`Event::CredentialNeeded`](crate::Event::CredentialNeeded) and calls
+    /// [`Client::renew`](crate::Client::renew).
+    #[must_use]
+    pub fn credential_provider(mut self, provider: impl CredentialProvider) -> Self {
+        self.provider = Some(Arc::new(provider));
         self
     }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use homing_core::client::account::Account;
 use homing_core::client::status::Status;
 use homing_core::client::{
-    self as core, Attempt, Command, CommandId, Event, Generation, Hint, Input, Output, Reply,
+    self as core, AskId, Attempt, Command, CommandId, Event, Generation, Hint, Input, Output, Reply,
 };
 use homing_proto::{Code, Error};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -26,6 +26,7 @@ use self::hold::Hold;
 use crate::board::{Board, Fact, Phase};
 use crate::clock::{Clock, SleepWatch};
 use crate::keeper::{Answer, Job, Reading};
+use crate::provider::{CredentialProvider, Question};
 use crate::transport::{NetworkSwitch, Transport};
 
 /// A call of a handle.
@@ -52,6 +53,9 @@ pub(crate) struct Driver {
     jobs: mpsc::Sender<Job>,
     answers: mpsc::UnboundedReceiver<Answer>,
     transport: Arc<dyn Transport>,
+    provider: Option<Arc<dyn CredentialProvider>>,
+    /// What the provider is busy with.
+    question: Option<(AskId, Question)>,
     network: NetworkSwitch,
     news: mpsc::Receiver<(ConnectionId, News)>,
     news_out: mpsc::Sender<(ConnectionId, News)>,
@@ -89,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) answers: mpsc::UnboundedReceiver<Answer>,
     pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) provider: Option<Arc<dyn CredentialProvider>>,
     pub(crate) network: NetworkSwitch,
     pub(crate) event_capacity: usize,
 }
@@ -108,6 +113,8 @@ impl Driver {
             jobs: parts.jobs,
             answers: parts.answers,
             transport: parts.transport,
+            provider: parts.provider,
+            question: None,
             network: parts.network,
             news,
             news_out,
@@ -145,6 +152,10 @@ impl Driver {
                 },
                 Some(answer) = self.answers.recv() => self.answered(answer),
                 Some((id, news)) = self.news.recv() => self.heard(id, news),
+                input = provided(&mut self.question) => {
+                    self.question = None;
+                    self.inputs.push_back(input);
+                }
                 () = sleep(timer) => {}
                 () = left(&mut phase) => break,
             }
@@ -222,6 +233,12 @@ impl Driver {
                 });
                 self.board.set_readable(reading.map(|(_, reading)| reading));
             }
+            Output::AskCredential(id, ask) => {
+                tracing::debug!(reason = ?ask.reason, "a credential is asked for");
+                let question = self.provider.as_deref().map(|of| Question::ask(of, ask));
+                self.question = question.map(|question| (id, question));
+            }
+            Output::ForgetAsk(_) => self.question = None,
             Output::Status(status) => self.publish(status),
             Output::Event(event) => {
                 note(&event);
@@ -369,6 +386,14 @@ impl Driver {
     fn timer(&self) -> Duration {
         let due = self.core.next_timeout().map(|due| due.since(self.clock.now().time));
         due.map_or(NAP, |ms| Duration::from_millis(ms).min(NAP))
+    }
+}
+
+/// Waits for what the provider says; never ends while nothing is asked.
+async fn provided(question: &mut Option<(AskId, Question)>) -> Input {
+    match question {
+        Some((id, question)) => Input::CredentialAnswered(*id, question.answer().await),
+        None => std::future::pending().await,
     }
 }
 

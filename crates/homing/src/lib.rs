@@ -69,12 +69,14 @@ mod account_file;
 mod clock;
 mod data_dir;
 mod device;
+mod provider;
 
 pub use client::{Client, LoggedIn, Login, Pending, StatusWatch};
 pub use config::Config;
 
 pub use board::Fact;
 pub use log::{Logged, Subscription};
+pub use provider::{AskReason, CredentialAsk, CredentialProvider, Provided};
 pub use store::{ConversationView, Gap, History};
 
 pub use clock::ClockShift;

@@ -6,6 +6,7 @@
 
 mod operation;
 mod output;
+mod providing;
 mod request;
 mod sending;
 mod shape;
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 
 use self::operation::Driven;
 use self::output::Output;
+use self::providing::Providing;
 use self::request::Request;
 use self::sending::{Sending, first_poll};
 use self::waiting::Waiting;
@@ -43,6 +45,9 @@ pub(crate) struct Arguments {
     store: PathBuf,
     #[command(flatten)]
     device: DeviceArguments,
+    /// Ask for credentials by the event `credential_wanted`, to be answered by `provide`.
+    #[arg(long)]
+    provider: bool,
 }
 
 /// Which app on which server.
@@ -117,8 +122,12 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 async fn drive(arguments: &Arguments) -> Outcome {
     let mut signals = Signals::take().map_err(commands::no_signals)?;
     let (network, clock) = (NetworkSwitch::default(), ClockShift::default());
+    let (output, providing) = (Output::start(), Providing::default());
     let open = async {
-        let config = arguments.device.apply(arguments.server.config()?);
+        let mut config = arguments.device.apply(arguments.server.config()?);
+        if arguments.provider {
+            config = config.credential_provider(providing.provider(output.clone()));
+        }
         let config = config
             .data_dir(&arguments.store)
             .network_switch(network.clone())
@@ -128,11 +137,10 @@ async fn drive(arguments: &Arguments) -> Outcome {
     };
     let what = || format!("cannot open a client on {}", arguments.store.display());
     let client = open.await.map_err(|error| Failure::of(what(), &error))?;
-    let output = Output::start();
     let waiting = Arc::new(Waiting::default());
     let telling = tokio::spawn(tell(client.clone(), output.clone(), waiting.clone()));
     let sending = Sending::start(client.clone());
-    let driven = Driven { client: client.clone(), sending, network, clock, waiting };
+    let driven = Driven { client: client.clone(), sending, network, clock, waiting, providing };
     let mut running = JoinSet::new();
     tokio::select! {
         () = read(lines::stdin(), &driven, &output, &mut running) => finish(&mut running).await,
@@ -229,7 +237,8 @@ const EXAMPLES: &str = r#"In, one line each (`id` is a number or a string and co
   {"id":4,"do":"send","to":"bob","text":"hi","wait":"accepted"}
   {"id":5,"do":"history","with":"bob","before":0,"limit":20}
   {"id":6,"do":"network","cut":true}                {"id":7,"do":"clock","shift_s":-86400}
-Also: renew, logout (wipe), status, self, devices, kick_device (session or sessions), mark_read
+Also: renew, provide (token, or not_now with retry_after_ms, needs_user, signed_out; with ask, the
+question's number), logout (wipe), status, self, devices, kick_device (session or sessions), mark_read
 (with, seq), conversations (limit), conversation (with), outbox, users and presence (users),
 network (up), suspend, resume, close. `conversation":"user/bob` says the same as `with":"bob`.
 
@@ -238,7 +247,7 @@ Out, one line each:
   {"event":"status","seq":7,"session":{…},"link":{…},"sync":{…},"cause":"server"}
   {"event":"message","conversation":"user/bob","seq":3,"from":"bob","text":"hi","client_id":"…"}
 Also: send_state, read, window_changed, kicked, devices_changed, credential_expiring,
-credential_needed, sync_started, sync_finished, sync_failed, store_reset, lagged.
+credential_needed, credential_wanted (with --provider), sync_started, sync_finished, sync_failed, store_reset, lagged.
 
 Examples:
   homing drive --server ws://127.0.0.1:7700 --app-id 1 --store ./alice --platform ios

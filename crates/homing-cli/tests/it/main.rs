@@ -3,6 +3,7 @@
 
 mod app;
 mod chat;
+mod credentials;
 mod demo;
 mod doctor;
 mod drive;

@@ -180,6 +180,18 @@ impl Server {
         self.ready["users"][user].as_str().unwrap().to_owned()
     }
 
+    /// A credential that lasts so many seconds. Those of one second differ by `number`.
+    pub(crate) fn mint(&self, user: &str, ttl_s: u32, number: u64) -> String {
+        let app_id = self.ready["app_id"].to_string();
+        let (ttl, userbuf) = (ttl_s.to_string(), format!("{number:04}"));
+        let key = ["--app-id", app_id.as_str(), "--key", self.text("key")];
+        let mut command = homing(["token", "mint", "--format", "usersig"]);
+        command.args(key).args(["--user", user, "--ttl", &ttl, "--userbuf", &userbuf]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output).trim().to_owned()
+    }
+
     /// SIGTERM; gives its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
         self.process.signal(Signal::TERM);
@@ -208,8 +220,12 @@ pub(crate) struct Drive {
 
 impl Drive {
     pub(crate) fn start(url: &str, store: &Path, platform: &str) -> Self {
+        Self::start_with(url, store, platform, &[])
+    }
+
+    pub(crate) fn start_with(url: &str, store: &Path, platform: &str, more: &[&str]) -> Self {
         let store = store.to_str().unwrap();
-        let command = homing([
+        let mut command = homing([
             "drive",
             "--server",
             url,
@@ -222,6 +238,7 @@ impl Drive {
             "--tag",
             platform,
         ]);
+        command.args(more);
         Self { process: Lines::start(command), next_id: 1, seen: Vec::new() }
     }
 

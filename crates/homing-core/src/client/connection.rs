@@ -88,7 +88,7 @@ impl Client {
         }
         if let Link::Settling(settling) = std::mem::replace(&mut self.link, Link::Idle) {
             self.link = Link::Connected(settling.wire);
-            self.verified(turn);
+            self.verified(turn, settling.expires);
             if let Some(seconds) = settling.expiring_s {
                 self.credential_expiring(turn, seconds);
             }
@@ -98,6 +98,7 @@ impl Client {
 
     /// A reason to try at once, within what pacing allows (S-6.3), or to doubt what seems to live.
     pub(super) fn hurry(&mut self, turn: &mut Turn<'_>) {
+        self.asking.hurry(turn.now.time);
         let allowed = self.pacing.allowed(turn.now.time);
         match &mut self.link {
             Link::Waiting { until, .. } => *until = (*until).min(allowed),
@@ -338,6 +339,9 @@ impl Client {
             Link::Waiting { until, .. } if turn.now.time >= until => {}
             _ => return,
         }
+        if self.purpose() == Some(Purpose::Session) && self.credential_ran_out(turn) {
+            return;
+        }
         self.login_dials(turn.now.time);
         self.pacing.began(turn.now.time);
         self.last_attempt += 1;
@@ -483,6 +487,7 @@ impl Client {
             wire,
             account: Some(account),
             rows: Rows::Waiting,
+            expires: welcome.credential_expires_in_ms.map(|ms| turn.now.time + ms),
             expiring_s: None,
         });
         self.welcome_page = Some((welcome.sync, welcome.outbox_acks));

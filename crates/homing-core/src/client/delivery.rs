@@ -208,6 +208,10 @@ impl Client {
                 // Nobody waits; the verdict counts all the same.
                 let _ = self.renewal_answered(turn, credential, body);
             }
+            Asked::Provided(credential, _) => {
+                let result = self.renewal_answered(turn, credential, body);
+                self.provided_answered(turn, result);
+            }
             Asked::Call(call) => {
                 let reply = body.and_then(|body| match body {
                     Response::Done => Ok(Reply::Done),
@@ -224,6 +228,12 @@ impl Client {
     /// asked for again on the next one.
     pub(super) fn requests_lost(&mut self, turn: &mut Turn<'_>, error: &Error) {
         self.welcome_page = None;
+        if matches!(self.session, Session::SignedIn(_))
+            && let Some((credential, expires)) = self.requests.take_provided()
+        {
+            self.adopt(credential, expires);
+            self.persist_account(turn, Write::Account);
+        }
         for call in self.requests.abandon() {
             turn.complete(call, Err(error.clone()));
         }
@@ -251,6 +261,7 @@ impl Client {
             (&mut self.session, &mut self.account.last)
         {
             account.credential = CredentialStatus::Valid;
+            account.expires = expires_in_ms.map(|ms| turn.now.time + ms);
             let server_now = last.server_now(turn.now.wall);
             last.credential = Some(credential);
             last.credential_expires =

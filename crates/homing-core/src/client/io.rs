@@ -29,6 +29,10 @@ pub struct BatchId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct CommandId(pub u64);
 
+/// One question to the app's provider of credentials (S-8.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AskId(pub u64);
+
 /// Everything that can happen to a client.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -51,6 +55,8 @@ pub enum Input {
     StoreFailed(Generation, Error),
     /// Answers [`Output::CloseStore`]: no lock is held any more.
     StoreClosed(Generation),
+    /// Answers [`Output::AskCredential`]; one that was withdrawn changes nothing.
+    CredentialAnswered(AskId, CredentialAnswer),
     /// The device tells something (S-6.3).
     Hint(Hint),
     /// The moment of [`Client::next_timeout`](super::Client::next_timeout) has come.
@@ -242,6 +248,45 @@ pub enum Hint {
     Tap,
 }
 
+/// What is asked of the app's provider of credentials (S-8.4).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CredentialAsk {
+    /// For whom.
+    pub user: UserId,
+    /// Why.
+    pub reason: AskReason,
+}
+
+/// Why a credential is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AskReason {
+    /// The present one runs out; the connection stays meanwhile.
+    Expiring {
+        /// Left, in seconds.
+        seconds: u32,
+    },
+    /// The present one has run out: nothing is tried until there is another one.
+    Expired,
+    /// The server refused the one that was given last, or it was refused before.
+    Refused(Error),
+}
+
+/// What the provider says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CredentialAnswer {
+    /// This one, with its expiry if the shell can read it.
+    Given(Credential, Option<WallTime>),
+    /// There is none at the moment; it is asked again later.
+    NotNow {
+        /// Not before this many milliseconds have passed.
+        retry_after_ms: Option<u64>,
+    },
+    /// Only the user can help. It is not asked again before something new happens.
+    NeedsUser,
+    /// The user is signed out of the app: so the session ends too.
+    SignedOut,
+}
+
 /// Everything a client wants done.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Output {
@@ -269,6 +314,10 @@ pub enum Output {
     CloseStore(Generation, LocalData),
     /// From here on the app's reads go to this store, or to none (S-3.7).
     Readable(Option<(Generation, UserId)>),
+    /// Ask the app's provider; answer with `CredentialAnswered`. One question is open at a time.
+    AskCredential(AskId, CredentialAsk),
+    /// The answer is not wanted any more.
+    ForgetAsk(AskId),
     /// The picture changed.
     Status(Status),
     /// Something happened that is not a state.

@@ -58,6 +58,8 @@ pub(super) struct Settling {
     pub(super) account: Option<BatchId>,
     /// The first page's rows were handed to the store or need none.
     pub(super) rows: Rows,
+    /// When the credential runs out; `None`: never.
+    pub(super) expires: Option<Time>,
     /// The credential runs out in so many seconds, as the server already said.
     pub(super) expiring_s: Option<u32>,
 }

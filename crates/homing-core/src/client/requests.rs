@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use homing_proto::frame::Credential;
 use homing_proto::id::{ClientMsgId, ConversationId};
-use homing_proto::time::Time;
+use homing_proto::time::{Time, WallTime};
 
 use super::io::{CommandId, Reply};
 
@@ -39,6 +39,9 @@ pub(super) enum Asked {
     },
     /// To change the credential, by a call that no longer waits.
     Nobody(Credential),
+    /// To change the credential, by nobody's call: to what the provider gave, or to what came while
+    /// Hello was on its way. With its expiry if it is known.
+    Provided(Credential, Option<WallTime>),
 }
 
 impl Requests {
@@ -80,12 +83,24 @@ impl Requests {
                     calls.push(call);
                     self.open.insert(id, (at, Asked::Nobody(credential)));
                 }
-                Asked::Nobody(credential) => {
+                Asked::Nobody(credential) | Asked::Provided(credential, _) => {
                     self.open.insert(id, (at, Asked::Nobody(credential)));
                 }
             }
         }
         calls
+    }
+
+    /// A credential that nobody's call showed and the server has not answered: it is for the next
+    /// link.
+    pub(super) fn take_provided(&mut self) -> Option<(Credential, Option<WallTime>)> {
+        let is_provided =
+            |_: &u32, asked: &mut (Time, Asked)| matches!(asked.1, Asked::Provided(..));
+        let (_, (_, asked)) = self.open.extract_if(.., is_provided).last()?;
+        match asked {
+            Asked::Provided(credential, expires) => Some((credential, expires)),
+            _ => None,
+        }
     }
 
     /// The calls whose time is over.
@@ -110,7 +125,8 @@ impl Requests {
             | Asked::Page
             | Asked::Call(_)
             | Asked::History(_)
-            | Asked::Nobody(_) => None,
+            | Asked::Nobody(_)
+            | Asked::Provided(..) => None,
         });
         deadlines.min()
     }

@@ -9,6 +9,7 @@ use homing_proto::time::{Time, WallTime};
 use homing_proto::{Code, Error};
 
 use super::checks::{check_login, refused_before};
+use super::link::Link;
 use super::requests::Asked;
 use super::status::{CredentialStatus, Trust, Why};
 use super::{
@@ -72,6 +73,9 @@ pub(super) struct SignedIn {
     pub(super) user: UserId,
     pub(super) trust: Trust,
     pub(super) credential: CredentialStatus,
+    /// When the server's patience with the credential ends, on the clock of deadlines; `None`:
+    /// never, or nobody knows.
+    pub(super) expires: Option<Time>,
     callers: Vec<Caller>,
     registered: bool,
     opening: Opening,
@@ -297,22 +301,31 @@ impl Client {
         if let Some(code) = self.account.refusal(&credential) {
             return turn.complete(id, Err(refused_before(code)));
         }
-        let connected = self.is_connected();
-        let Session::SignedIn(account) = &mut self.session else {
+        if !matches!(self.session, Session::SignedIn(_)) {
             return turn.complete(id, Err(Code::NOT_LOGGED_IN.into()));
-        };
-        if connected {
+        }
+        if self.is_connected() {
             let asked = Asked::Renew { call: id, credential: credential.clone(), reply, deadline };
             return self.ask(turn, asked, homing_proto::frame::Request::Renew(credential));
         }
-        account.credential = CredentialStatus::Valid;
-        if let Some(last) = &mut self.account.last {
-            last.credential = Some(credential);
-            last.credential_expires = None;
-        }
+        self.adopt(credential, None);
         self.persist_account(turn, Write::Account);
         turn.complete(id, Ok(reply));
         self.hurry(turn);
+    }
+
+    /// From here on the session stands on this credential, which the next Hello shows. The caller
+    /// stores the account record.
+    pub(super) fn adopt(&mut self, credential: Credential, expires: Option<WallTime>) {
+        let (Session::SignedIn(account), Some(last)) = (&mut self.session, &mut self.account.last)
+        else {
+            return;
+        };
+        account.credential = CredentialStatus::Valid;
+        account.expires = None;
+        last.credential = Some(credential);
+        last.credential_expires = expires;
+        self.renewal_owed = matches!(self.link, Link::Handshaking { .. } | Link::Settling(_));
     }
 
     /// S-9.2.
@@ -329,9 +342,15 @@ impl Client {
             let user = last.user.clone();
             self.open_store(turn, user, Missing::Leave);
         }
+        self.depart(turn, Why::Logout, data, Write::Calls(vec![id]));
+    }
+
+    /// Somebody signs out; what the server is to be told goes on the link that is there.
+    pub(super) fn depart(&mut self, turn: &mut Turn<'_>, why: Why, data: LocalData, write: Write) {
+        let error = Error::new(Code::SUPERSEDED).with_text("the user signed out");
         let live = self.live_attempt();
-        self.sign_out(turn, Why::Logout, data, &error);
-        self.persist_account(turn, Write::Calls(vec![id]));
+        self.sign_out(turn, why, data, &error);
+        self.persist_account(turn, write);
         match live {
             Some(attempt) if !self.account.jobs.is_empty() => self.run_errand(turn, attempt),
             Some(_) | None => self.drop_link(turn, &error),
@@ -422,6 +441,7 @@ impl Client {
     pub(super) fn credential_refused(&mut self, turn: &mut Turn<'_>, error: Error) {
         let Session::SignedIn(account) = &mut self.session else { return };
         account.credential = CredentialStatus::Needed { why: error.clone() };
+        account.expires = None;
         let callers = std::mem::take(&mut account.callers);
         fail_callers(turn, callers, &error);
         if let Some(last) = &mut self.account.last {
@@ -431,8 +451,32 @@ impl Client {
                 self.account.remember_refused(&credential, error.code);
             }
         }
+        self.asking.stirred();
+        self.drop_link(turn, &error);
+        let is_needed = matches!(
+            &self.session,
+            Session::SignedIn(SignedIn { credential: CredentialStatus::Needed { .. }, .. })
+        );
+        // Another one was on its way to the server: it is the one that counts now.
+        let write = if is_needed { Write::CredentialRefused(error) } else { Write::Account };
+        self.persist_account(turn, write);
+    }
+
+    /// The credential has run out while there was no link: an attempt with it would be refused
+    /// (S-8.5). Judged by the server's word and the clock of deadlines, never by the wall (S-8.6).
+    pub(super) fn credential_ran_out(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Session::SignedIn(account) = &mut self.session else { return false };
+        if account.expires.take_if(|at| *at <= turn.now.time).is_none() {
+            return false;
+        }
+        let error = Error::new(Code::CREDENTIAL_EXPIRED);
+        account.credential = CredentialStatus::Needed { why: error.clone() };
+        let callers = std::mem::take(&mut account.callers);
+        fail_callers(turn, callers, &error);
+        self.asking.stirred();
         self.drop_link(turn, &error);
         self.persist_account(turn, Write::CredentialRefused(error));
+        true
     }
 
     /// The account's store is open.
@@ -443,13 +487,14 @@ impl Client {
     }
 
     /// Everything the session waited for is durable: it is verified.
-    pub(super) fn verified(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn verified(&mut self, turn: &mut Turn<'_>, expires: Option<Time>) {
         match &mut self.session {
             Session::SigningIn(login) => {
                 self.session = Session::SignedIn(SignedIn {
                     user: login.user.clone(),
                     trust: Trust::Verified,
                     credential: CredentialStatus::Valid,
+                    expires,
                     callers: std::mem::take(&mut login.callers),
                     registered: login.granted.is_some_and(|granted| granted.registered),
                     opening: Opening::Done,
@@ -458,10 +503,18 @@ impl Client {
             Session::SignedIn(account) => {
                 account.trust = Trust::Verified;
                 account.credential = CredentialStatus::Valid;
+                account.expires = expires;
             }
             Session::SignedOut(_) | Session::Ending(_) => return,
         }
         self.allow_reading(turn);
+        self.asking.accepted();
+        if std::mem::take(&mut self.renewal_owed)
+            && let Some(credential) =
+                self.account.last.as_ref().and_then(|last| last.credential.clone())
+        {
+            self.take_credential(turn, credential, None);
+        }
     }
 
     /// Completes the calls that waited for what has been reached.
@@ -554,11 +607,7 @@ impl Client {
         {
             // What was wrong was the credential: the call is over when the server took this one.
             account.callers.push(caller);
-            account.credential = CredentialStatus::Valid;
-            if let Some(last) = &mut self.account.last {
-                last.credential = Some(credential);
-                last.credential_expires = None;
-            }
+            self.adopt(credential, None);
             self.persist_account(turn, Write::Account);
             self.hurry(turn);
             return;
@@ -584,6 +633,7 @@ impl Client {
             opening,
             trust: Trust::Local,
             credential: CredentialStatus::Valid,
+            expires: None,
             callers: vec![Caller::local(id, turn.now.time)],
             registered: false,
         });

@@ -3,8 +3,8 @@
 
 use homing_core::client::status::SessionStatus;
 use homing_core::client::{
-    Account, Attempt, BatchId, Client, Command, CommandId, Config, Event, Generation, Input,
-    LoginOptions, Opened, Output, Reply, Row,
+    Account, Attempt, BatchId, Client, Command, CommandId, Config, CredentialSource, Event,
+    Generation, Input, LoginOptions, Opened, Output, Reply, Row,
 };
 use homing_proto::Error;
 use homing_proto::device::{Device, Platform};
@@ -60,6 +60,15 @@ impl Desk {
     }
 
     pub(crate) fn with(account: Account) -> Self {
+        Self::opened(account, CredentialSource::Calls)
+    }
+
+    /// Of an app that has a provider of credentials (S-8.4).
+    pub(crate) fn with_provider() -> Self {
+        Self::opened(Account::default(), CredentialSource::Provider)
+    }
+
+    fn opened(account: Account, credentials: CredentialSource) -> Self {
         let config = Config {
             app: AppId::new(1).unwrap(),
             device: Device {
@@ -71,6 +80,7 @@ impl Desk {
             },
             sdk: "desk".to_owned(),
             window: Window { conversations: 20, per_conversation: 20 },
+            credentials,
             max_offline_age_ms: None,
             seed: 7,
         };

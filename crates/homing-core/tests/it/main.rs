@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps says where it broke")]
 
 mod client;
+mod client_credentials;
 mod client_desk;
 mod policy;
 mod policy_model;

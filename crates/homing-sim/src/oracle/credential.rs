@@ -1,12 +1,13 @@
 //! I11: a refused credential is not presented again, and nothing is tried until another one is
 //! there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use homing_core::client::status::{CredentialStatus, SessionStatus};
-use homing_core::client::{Attempt, Command, Event};
+use homing_core::client::{AskId, Attempt, Command, CredentialAnswer, Event};
 use homing_proto::Code;
 use homing_proto::frame::{ClientFrame, Credential, Request, ServerFrame};
+use homing_proto::limits::{ATTEMPT_WINDOW_MS, ATTEMPTS_PER_WINDOW};
 
 use super::Oracle;
 use crate::fact::{DeviceNo, Fact};
@@ -31,6 +32,10 @@ struct Shown {
     current: Option<Credential>,
     /// The app was told that one is needed, and has given none since.
     asked: bool,
+    /// The question that the provider is busy with.
+    open: Option<AskId>,
+    /// When it was asked.
+    questions: VecDeque<u64>,
 }
 
 impl Oracle for RefusedCredential {
@@ -38,7 +43,7 @@ impl Oracle for RefusedCredential {
         "I11 refused credential"
     }
 
-    fn see(&mut self, _now: u64, fact: &Fact<'_>, truth: &Truth, findings: &mut Findings<'_>) {
+    fn see(&mut self, now: u64, fact: &Fact<'_>, truth: &Truth, findings: &mut Findings<'_>) {
         match fact {
             Fact::AccountStored(no, account) => {
                 self.shown(*no).durable = account.refused.len();
@@ -49,6 +54,16 @@ impl Oracle for RefusedCredential {
                 shown.refused.truncate(shown.durable);
                 shown.renewals.clear();
                 (shown.hello, shown.current, shown.asked) = (None, None, false);
+                (shown.open, shown.questions) = (None, VecDeque::new());
+            }
+            Fact::Asked(no, ask, _) => self.question(now, *no, *ask, findings),
+            Fact::Withdrawn(no, _) => self.shown(*no).open = None,
+            Fact::Provided(no, _, answer) => {
+                let shown = self.shown(*no);
+                shown.open = None;
+                if matches!(answer, CredentialAnswer::Given(..)) {
+                    shown.asked = false;
+                }
             }
             Fact::Called(
                 no,
@@ -84,6 +99,22 @@ impl Oracle for RefusedCredential {
 }
 
 impl RefusedCredential {
+    /// One at a time, and not in a loop.
+    fn question(&mut self, now: u64, no: DeviceNo, ask: AskId, findings: &mut Findings<'_>) {
+        let shown = self.shown(no);
+        if let Some(open) = shown.open.replace(ask) {
+            findings.report(format!("{no:?} asks its provider again before {open:?} was answered"));
+        }
+        shown.questions.push_back(now);
+        while shown.questions.front().is_some_and(|first| now - first > ATTEMPT_WINDOW_MS) {
+            shown.questions.pop_front();
+        }
+        if shown.questions.len() > ATTEMPTS_PER_WINDOW {
+            let asked = shown.questions.len();
+            findings.report(format!("{no:?} asks its provider {asked} times in a minute"));
+        }
+    }
+
     fn shown(&mut self, no: DeviceNo) -> &mut Shown {
         self.devices.entry(no).or_default()
     }

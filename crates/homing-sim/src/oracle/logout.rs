@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use homing_core::client::{Command, CommandId, Reply};
+use homing_core::client::{Command, CommandId, CredentialAnswer, Reply};
 use homing_proto::frame::{ClientFrame, ServerFrame};
 use homing_proto::id::SessionId;
 
@@ -52,6 +52,11 @@ impl Oracle for Logout {
             }
             Fact::Called(no, id, Command::Logout(_)) => {
                 self.door(*no).asked.insert(*id, now);
+            }
+            Fact::Provided(no, _, CredentialAnswer::SignedOut) => {
+                let door = self.door(*no);
+                door.is_shut = true;
+                door.left.extend(door.session.take());
             }
             Fact::Called(no, _, Command::Login { .. }) => self.door(*no).is_shut = false,
             Fact::Called(no, id, Command::LoginOffline { .. } | Command::ResumeLast) => {

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homing_core::client::Command;
 use homing_core::client::status::{SessionStatus, Why};
+use homing_core::client::{Command, CredentialAnswer};
 use homing_proto::Code;
 use homing_proto::frame::ServerFrame;
 use homing_proto::id::SessionId;
@@ -50,7 +50,8 @@ impl Oracle for SignedOut {
                 let session = session.map(|resume| resume.session);
                 self.devices.insert(*no, Seen { session, ..Seen::default() });
             }
-            Fact::Called(no, _, Command::Logout(_)) => self.seen(*no).logout = true,
+            Fact::Called(no, _, Command::Logout(_))
+            | Fact::Provided(no, _, CredentialAnswer::SignedOut) => self.seen(*no).logout = true,
             Fact::Heard(no, _, frame) => self.heard(*no, frame),
             Fact::Status(no, status) => {
                 let before = truth.device(*no).status.as_ref().map(|status| &status.session);

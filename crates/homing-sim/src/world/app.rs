@@ -1,7 +1,9 @@
 //! The app and the person in front of it: calls at any time, sensible ones and others.
 
 use homing_core::client::status::{SessionStatus, Why};
-use homing_core::client::{Command, Depth, Event, Force, LocalData, LoginOptions, Reply, Status};
+use homing_core::client::{
+    Command, CredentialAnswer, Depth, Event, Force, LocalData, LoginOptions, Reply, Status,
+};
 use homing_proto::Error;
 use homing_proto::frame::Credential;
 use homing_proto::id::{ClientMsgId, ConversationId, SessionId, UserId};
@@ -110,6 +112,24 @@ impl App {
         let SessionStatus::SignedIn { user, .. } = &self.session else { return None };
         let user = user.clone();
         Some(Command::Renew(self.good(&user, wall, rng)))
+    }
+
+    /// What the app's provider says: mostly something good, sometimes what does not help.
+    pub(super) fn provides(&mut self, wall: WallTime, rng: &mut Rng) -> CredentialAnswer {
+        let user = self.user();
+        let at_most = if self.calm { 100 } else { 60 };
+        match rng.below(100) {
+            n if n < at_most => {
+                let credential = self.good(&user, wall, rng);
+                let expires = token::expiry(&credential);
+                CredentialAnswer::Given(credential, expires)
+            }
+            60..80 => CredentialAnswer::Given(self.credential(&user, wall, rng), None),
+            80..90 => CredentialAnswer::NotNow { retry_after_ms: None },
+            90..95 => CredentialAnswer::NotNow { retry_after_ms: Some(rng.below(60_000)) },
+            95..98 => CredentialAnswer::NeedsUser,
+            _ => CredentialAnswer::SignedOut,
+        }
     }
 
     /// A message to somebody.

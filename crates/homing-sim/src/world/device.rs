@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use homing_core::client::status::LinkStatus;
-use homing_core::client::{Client, Command, CommandId, Config, Input, Output};
+use homing_core::client::{AskId, Client, Command, CommandId, Config, Input, Output};
 use homing_proto::codec;
 use homing_proto::device::Device as About;
 use homing_proto::time::{Now, Time, WallTime};
@@ -48,6 +48,8 @@ pub(super) struct Device {
 pub(super) struct Process {
     pub(super) client: Client,
     timer: Option<u64>,
+    /// The question that the app's provider is busy with.
+    asked: Option<AskId>,
 }
 
 impl Device {
@@ -83,7 +85,7 @@ impl Device {
         let config = Config { seed: around.rng.next(), ..self.config.clone() };
         around.watch.see(&Fact::Started(self.no, &self.disk.account));
         let client = Client::new(config, self.disk.account.clone());
-        self.process = Some(Process { client, timer: None });
+        self.process = Some(Process { client, timer: None, asked: None });
         self.app.started();
         self.told_down = false;
         self.settle(around);
@@ -113,6 +115,23 @@ impl Device {
         let id = CommandId(self.app.next_command());
         around.watch.see(&Fact::Called(self.no, id, &command));
         self.feed(Input::Command(id, command), around);
+    }
+
+    /// The app's provider of credentials answers.
+    pub(super) fn provides(
+        &mut self,
+        run: u32,
+        ask: AskId,
+        wall: WallTime,
+        around: &mut Around<'_>,
+    ) {
+        let Some(process) = self.process.as_mut().filter(|_| run == self.run) else { return };
+        if process.asked.take_if(|open| *open == ask).is_none() {
+            return;
+        }
+        let answer = self.app.provides(wall, around.rng);
+        around.watch.see(&Fact::Provided(self.no, ask, &answer));
+        self.feed(Input::CredentialAnswered(ask, answer), around);
     }
 
     /// The client's wake-up.
@@ -189,6 +208,20 @@ impl Device {
             Output::CloseStore(generation, fate) => self.job(Job::Close(generation, fate), around),
             Output::Readable(store) => {
                 watch.see(&Fact::Readable(self.no, store.as_ref().map(|(_, user)| user)));
+            }
+            Output::AskCredential(id, ask) => {
+                watch.see(&Fact::Asked(self.no, id, &ask));
+                let takes_ms = if self.app.calm { 2_000 } else { 45_000 };
+                queue.push(*now + rng.between(1, takes_ms), Due::Provides(self.no, self.run, id));
+                if let Some(process) = &mut self.process {
+                    process.asked = Some(id);
+                }
+            }
+            Output::ForgetAsk(id) => {
+                watch.see(&Fact::Withdrawn(self.no, id));
+                if let Some(process) = &mut self.process {
+                    process.asked = None;
+                }
             }
             Output::Status(status) => {
                 watch.see(&Fact::Status(self.no, &status));

@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use bytes::Bytes;
-use homing_core::client::{self, Hint};
+use homing_core::client::{self, AskId, Hint};
 
 use super::disk::Lane;
 use super::network::LinkId;
@@ -19,6 +19,8 @@ pub(super) enum Due {
     Act(DeviceNo),
     /// The app's server hands out a new credential.
     FreshCredential(DeviceNo),
+    /// The app's provider answers; of this run of the process.
+    Provides(DeviceNo, u32, AskId),
     /// The first job of this lane is through; of this run of the process.
     Disk(DeviceNo, u32, Lane),
     /// A tampered event arrives at the app.

@@ -1,6 +1,6 @@
 //! What a seed makes of a world before anything happens.
 
-use homing_core::client::Config;
+use homing_core::client::{Config, CredentialSource};
 use homing_core::policy::{Policy, Preset};
 use homing_proto::device::{Device as About, Platform};
 use homing_proto::frame::Window;
@@ -82,6 +82,7 @@ impl Scene {
             device: about,
             sdk: "homing-sim".to_owned(),
             window: self.window,
+            credentials: *rng.pick(&[CredentialSource::Calls, CredentialSource::Provider]),
             max_offline_age_ms: None,
             seed: 0,
         };

@@ -15,6 +15,7 @@ impl Driver {
         self.calls.close();
         while self.calls.try_recv().is_ok() {}
         self.drain().await;
+        self.question = None;
         self.board.set_readable(None);
         self.reading = None;
         self.connections.clear();

@@ -119,6 +119,7 @@ impl Driver {
         if let Ok(seed) = device::random() {
             self.config.seed = u64::from_le_bytes(seed);
         }
+        self.question = None;
         let before = self.core.status().clone();
         let still_in = loaded.account.live().map(|last| &last.user) == before.user();
         self.seq_base += before.seq;

@@ -1,6 +1,7 @@
 //! A client against a scripted server on a real socket.
 
 mod closing;
+mod credentials;
 mod link;
 mod login;
 mod messages;

@@ -13,6 +13,7 @@ use homing_proto::secret::Token;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::providing::Providing;
 use super::request::{Request, conversation, wrong};
 use super::sending::Sending;
 use super::shape;
@@ -26,6 +27,7 @@ pub(super) struct Driven {
     pub(super) network: NetworkSwitch,
     pub(super) clock: ClockShift,
     pub(super) waiting: Arc<Waiting>,
+    pub(super) providing: Providing,
 }
 
 type Answer = Result<Value, Error>;
@@ -41,6 +43,7 @@ impl Driven {
             "login_offline" => self.login_offline(request.arguments()?).await,
             "resume_last" => self.client.resume_last().await.map(logged_in),
             "renew" => self.renew(request.arguments()?).await,
+            "provide" => self.providing.answer(request.arguments()?).map(done),
             "logout" => self.logout(request.arguments()?).await,
             "status" => Ok(shape::status(&self.client.status().now())),
             "self" => self.own(),
@@ -262,13 +265,13 @@ struct Login {
 }
 
 #[derive(Deserialize)]
-struct CredentialFields {
-    token: String,
-    format: Option<String>,
+pub(super) struct CredentialFields {
+    pub(super) token: String,
+    pub(super) format: Option<String>,
 }
 
 impl CredentialFields {
-    fn read(self) -> Credential {
+    pub(super) fn read(self) -> Credential {
         let format = self.format.unwrap_or_else(|| "usersig".to_owned());
         Credential { format, token: Token::new(self.token) }
     }
@@ -357,6 +360,6 @@ struct Clock {
 /// A screenful.
 const DEFAULT_LIMIT: u32 = 20;
 
-const NAMES: &str = "login, login_offline, resume_last, renew, logout, status, self, devices, \
+const NAMES: &str = "login, login_offline, resume_last, renew, provide, logout, status, self, devices, \
     kick_device, send, mark_read, conversations, conversation, history, outbox, users, presence, \
     network, clock, suspend, resume, close";

@@ -6,8 +6,8 @@ use homing::status::{
     Action, CredentialStatus, LinkStatus, SessionStatus, Status, SyncStatus, Trust, Why,
 };
 use homing::{
-    Content, ContentView, ConversationId, ConversationView, DeviceInfo, Error, Event, Gap, History,
-    KickRecord, Message, PendingMessage, SendState,
+    AskReason, Content, ContentView, ConversationId, ConversationView, CredentialAsk, DeviceInfo,
+    Error, Event, Gap, History, KickRecord, Message, PendingMessage, SendState,
 };
 use serde_json::{Value, json};
 
@@ -183,6 +183,24 @@ pub(super) fn event(event: &Event) -> Value {
         Event::StoreReset(why) => ("store_reset", json!({"error": error(why)})),
     };
     shape["event"] = name.into();
+    shape
+}
+
+/// A question to the provider of credentials.
+pub(super) fn credential_wanted(number: u64, ask: &CredentialAsk) -> Value {
+    let mut shape = json!({"event": "credential_wanted", "ask": number, "user": ask.user.as_str()});
+    let reason = match &ask.reason {
+        AskReason::Expiring { seconds } => {
+            shape["seconds"] = (*seconds).into();
+            "expiring"
+        }
+        AskReason::Expired => "expired",
+        AskReason::Refused(why) => {
+            shape["error"] = error(why);
+            "refused"
+        }
+    };
+    shape["reason"] = reason.into();
     shape
 }
 
