@@ -16,12 +16,28 @@ use crate::frame::{ClientFrame, ServerFrame};
 use crate::message::{Content, ContentView, LogEntry};
 use crate::{limits, wire};
 
+/// A client's frame that cannot be taken.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadFrame {
+    /// The request that it was, if it could be read that far: then it can be answered, and the
+    /// connection lives on (W-7).
+    pub request: Option<u32>,
+    /// What is wrong with it.
+    pub error: Error,
+}
+
+impl From<Error> for BadFrame {
+    fn from(error: Error) -> Self {
+        Self { request: None, error }
+    }
+}
+
 /// Reads a client's frame.
 ///
 /// # Errors
 /// `protocol_error` for bytes that are no frame, else the code of the field that is wrong
 /// (`invalid_user_id`, `content_too_large`, …).
-pub fn decode_client(bytes: Bytes) -> Result<ClientFrame, Error> {
+pub fn decode_client(bytes: Bytes) -> Result<ClientFrame, BadFrame> {
     let bytes = checked(bytes, count::CLIENT_FRAME)?;
     let frame = wire::ClientFrame::decode(bytes).map_err(|_| malformed("client frame"))?;
     decode::client(frame)

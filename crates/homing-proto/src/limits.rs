@@ -75,7 +75,7 @@ pub const USERS_PER_PAGE: usize = 100;
 
 /// Requests in flight on one link; also the most client message ids in a Hello.
 pub const IN_FLIGHT: usize = 64;
-/// Requests beyond [`IN_FLIGHT`] in a row that are answered `rate_limited`; the next one closes.
+/// Requests over a bound in a row that are answered with what is wrong (W-7); the next one closes.
 pub const IN_FLIGHT_EXCESS: usize = 64;
 /// What such an answer says about coming back: several round trips of a bad mobile link.
 pub const IN_FLIGHT_RETRY_MS: u32 = 1_000;

@@ -5,6 +5,7 @@
 //! connection in commit order, after [`Input::Bound`] (W-3).
 
 use homing_proto::code::{Code, Error};
+use homing_proto::codec::BadFrame;
 use homing_proto::device::KickRecord;
 use homing_proto::frame::{
     ClientFrame, Close, EndSession, Hello, Refuse, Request, Response, ServerFrame, Welcome,
@@ -30,8 +31,8 @@ pub struct Connection {
 pub enum Input {
     /// A frame came in.
     Frame(ClientFrame),
-    /// A frame came in that cannot be read, with the codec's error.
-    BadFrame(Error),
+    /// A frame came in that cannot be taken.
+    BadFrame(BadFrame),
     /// Bytes came in that are no whole frame yet: proof of life.
     Heard,
     /// The Hello was accepted.
@@ -101,7 +102,7 @@ struct Live {
     expiry: Expiry,
     logout: Option<u32>,
     in_flight: u8,
-    /// Requests over the bound since the last one that was taken.
+    /// Requests over a bound since the last one that was taken.
     excess: u8,
 }
 
@@ -133,7 +134,7 @@ impl Connection {
                 self.heard = now;
                 self.frame(head, frame, out);
             }
-            Input::BadFrame(error) => self.bad_frame(error, out),
+            Input::BadFrame(bad) => self.bad_frame(bad, out),
             Input::Heard => self.heard = now,
             Input::Bound(welcome) => self.bound(now, welcome, out),
             Input::Refused(refuse) => self.refused(refuse, out),
@@ -195,7 +196,7 @@ impl Connection {
             (ClientFrame::Pong { .. } | ClientFrame::Unknown, _) => {}
             (ClientFrame::Hello(_), _) => self.out_of_order("a second hello", out),
             (ClientFrame::Request { .. } | ClientFrame::Ack(_), _) => {
-                self.out_of_order("a request before the welcome", out);
+                self.out_of_order(EARLY_REQUEST, out);
             }
         }
     }
@@ -217,13 +218,8 @@ impl Connection {
             return;
         }
         if usize::from(live.in_flight) >= limits::IN_FLIGHT {
-            live.excess += 1;
-            if usize::from(live.excess) > limits::IN_FLIGHT_EXCESS {
-                self.close(for_now(Code::RATE_LIMITED), out);
-                return;
-            }
             let error = Error::new(Code::RATE_LIMITED).retry_after(limits::IN_FLIGHT_RETRY_MS);
-            out.push(fault(id, error));
+            self.turn_down(id, error, out);
             return;
         }
         live.excess = 0;
@@ -232,6 +228,17 @@ impl Connection {
             live.logout = Some(id);
         }
         out.push(Output::Submit { id, body });
+    }
+
+    /// A request over a bound gets a typed answer, and too many in a row a close (W-7).
+    fn turn_down(&mut self, id: u32, error: Error, out: &mut Vec<Output>) {
+        let State::Live(live) = &mut self.state else { return };
+        live.excess += 1;
+        if usize::from(live.excess) > limits::IN_FLIGHT_EXCESS {
+            self.close(for_now(Code::RATE_LIMITED), out);
+        } else {
+            out.push(fault(id, error));
+        }
     }
 
     fn end_session(&mut self, end: EndSession, out: &mut Vec<Output>) {
@@ -243,13 +250,19 @@ impl Connection {
         out.push(Output::EndSession(Box::new(end)));
     }
 
-    fn bad_frame(&mut self, error: Error, out: &mut Vec<Output>) {
-        // What came instead of a hello is refused like one: one question, one answer (W-3).
-        match self.state {
-            State::AwaitHello { .. } => self.refuse(error, out),
-            State::Binding | State::Live(_) | State::Closed => {
+    fn bad_frame(&mut self, bad: BadFrame, out: &mut Vec<Output>) {
+        let BadFrame { request, error } = bad;
+        match (&self.state, request) {
+            (State::Live(_), Some(id)) => self.turn_down(id, error, out),
+            // What came instead of a hello is refused like one: one question, one answer (W-3).
+            (State::AwaitHello { .. }, None) => self.refuse(error, out),
+            (State::AwaitHello { .. } | State::Binding, Some(_)) => {
+                self.out_of_order(EARLY_REQUEST, out);
+            }
+            (State::Binding | State::Live(_), None) => {
                 self.close(Close { error, ..for_now(Code::PROTOCOL_ERROR) }, out);
             }
+            (State::Closed, _) => {}
         }
     }
 
@@ -368,6 +381,8 @@ impl Expiry {
         out.push(Output::Transmit(ServerFrame::CredentialExpiring { seconds }));
     }
 }
+
+const EARLY_REQUEST: &str = "a request before the welcome";
 
 /// The last frame to a session that is over.
 fn for_good(code: Code) -> Close {

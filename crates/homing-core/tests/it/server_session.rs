@@ -1,6 +1,7 @@
 //! The session machine of one connection, rule by rule, in virtual time.
 
 use homing_core::server::session::{Connection, Input, Output};
+use homing_proto::codec::BadFrame;
 use homing_proto::device::{Device, KickReason, KickRecord, Platform};
 use homing_proto::frame::{
     Binding, ClientFrame, Close, EndSession, Hello, Intent, Limits, Refuse, Request, Response,
@@ -67,9 +68,9 @@ fn a_client_too_old_is_refused_for_good() {
 #[test]
 fn a_hello_that_cannot_be_read_is_refused_and_a_later_bad_frame_closes() {
     let error = Error::new(Code::INVALID_USER_ID);
-    let refuse = last_refuse(&Line::accepted().input(Input::BadFrame(error.clone())));
+    let refuse = last_refuse(&Line::accepted().input(Input::BadFrame(error.clone().into())));
     assert_eq!(refuse.error, error);
-    let close = last_close(&Line::live(None).input(Input::BadFrame(error.clone())));
+    let close = last_close(&Line::live(None).input(Input::BadFrame(error.clone().into())));
     assert_eq!((close.error, close.resume_ok), (error, true));
 }
 
@@ -211,6 +212,24 @@ fn requests_over_the_bound_are_answered_rate_limited_and_then_close() {
     }
     let request = ClientFrame::Request { id: 1, body: Request::ListDevices };
     line.frame_closes(request, Code::RATE_LIMITED);
+}
+
+#[test]
+fn a_request_over_a_bound_is_answered_and_the_connection_lives_on() {
+    // W-7: a typed answer with the request's id, and a close only when it goes on and on.
+    let too_large = |id| BadFrame { request: Some(id), error: Code::CONTENT_TOO_LARGE.into() };
+    let mut line = Line::live(None);
+    let fault = |id| ServerFrame::Response { id, body: Err(Code::CONTENT_TOO_LARGE.into()) };
+    assert_eq!(line.input(Input::BadFrame(too_large(7))), [Output::Transmit(fault(7))]);
+    assert!(matches!(line.request(8, Request::ListDevices)[..], [Output::Submit { .. }]));
+    for id in 0..limits::IN_FLIGHT_EXCESS as u32 {
+        assert_eq!(line.input(Input::BadFrame(too_large(id))), [Output::Transmit(fault(id))]);
+    }
+    let close = last_close(&line.input(Input::BadFrame(too_large(9))));
+    assert_eq!((close.error.code, close.resume_ok), (Code::RATE_LIMITED, true));
+    // Before the welcome there is nothing to answer.
+    let early = last_close(&Line::accepted().input(Input::BadFrame(too_large(1))));
+    assert_eq!(early.error.code, Code::PROTOCOL_ERROR);
 }
 
 #[test]
@@ -356,7 +375,7 @@ fn any_input() -> impl Strategy<Value = Input> {
             Just(Input::SlowReader),
             Just(Input::LoggedOut),
             Just(Input::Drain { window_ms: 1 }),
-            Just(Input::BadFrame(Error::new(Code::PROTOCOL_ERROR))),
+            proptest::option::of(0_u32..3).prop_map(|request| Input::BadFrame(BadFrame { request, error: Error::new(Code::PROTOCOL_ERROR) })),
         ],
     ]
 }

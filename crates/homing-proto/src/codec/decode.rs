@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::malformed;
+use super::{BadFrame, malformed};
 use crate::code::{Code, Error};
 use crate::device::{Device, DeviceInfo, KickReason, KickRecord, Platform};
 use crate::frame::{
@@ -18,7 +18,7 @@ use crate::wire;
 
 type Decoded<T> = Result<T, Error>;
 
-pub(super) fn client(frame: wire::ClientFrame) -> Decoded<ClientFrame> {
+pub(super) fn client(frame: wire::ClientFrame) -> Result<ClientFrame, BadFrame> {
     use wire::client_frame::Frame;
     Ok(match frame.frame {
         None => ClientFrame::Unknown,
@@ -29,7 +29,10 @@ pub(super) fn client(frame: wire::ClientFrame) -> Decoded<ClientFrame> {
             session: session(&e.session_id)?,
             secret: secret(&e.secret)?,
         }),
-        Some(Frame::Request(r)) => ClientFrame::Request { id: r.id, body: request(r.body)? },
+        Some(Frame::Request(r)) => {
+            let body = request(r.body).map_err(|error| BadFrame { request: Some(r.id), error })?;
+            ClientFrame::Request { id: r.id, body }
+        }
         Some(Frame::Ack(a)) => ClientFrame::Ack(cursor(a.cursor.ok_or_else(|| malformed("ack"))?)),
         Some(Frame::Ping(p)) => ClientFrame::Ping { nonce: p.nonce },
         Some(Frame::Pong(p)) => ClientFrame::Pong { nonce: p.nonce },
@@ -145,7 +148,8 @@ fn request(body: Option<wire::request::Body>) -> Decoded<Request> {
         ),
         Some(Body::Presence(p)) => {
             if p.users.len() > bound::PRESENCE_USERS {
-                return Err(malformed("presence: too many users"));
+                let text = format!("at most {} users at once", bound::PRESENCE_USERS);
+                return Err(Error::new(Code::INVALID_ARGUMENT).with_text(text));
             }
             Request::Presence(p.users.iter().map(|u| UserId::parse(u)).collect::<Decoded<_>>()?)
         }

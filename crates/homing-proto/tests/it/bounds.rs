@@ -48,7 +48,7 @@ fn request(body: wire::request::Body) -> Result<ClientFrame, Code> {
 }
 
 fn client(frame: &wire::ClientFrame) -> Result<ClientFrame, Code> {
-    codec::decode_client(frame.encode_to_vec().into()).map_err(|error| error.code)
+    codec::decode_client(frame.encode_to_vec().into()).map_err(|bad| bad.error.code)
 }
 
 fn server(frame: wire::server_frame::Frame) -> Result<ServerFrame, Code> {
@@ -174,7 +174,7 @@ fn a_presence_question_names_at_most_500_users() {
         request(wire::request::Body::Presence(wire::Presence { users }))
     };
     verdict(ask(limits::PRESENCE_USERS), FINE);
-    verdict(ask(limits::PRESENCE_USERS + 1), BROKEN);
+    verdict(ask(limits::PRESENCE_USERS + 1), INVALID);
 }
 
 #[test]
@@ -235,6 +235,25 @@ fn what_asks_for_too_much_gets_as_much_as_there_may_be() {
     assert_eq!(read, Ok(ClientFrame::Request { id: 1, body }));
 }
 
+/// W-7: a request that was read as far as its id can be answered.
+#[test]
+fn what_is_wrong_with_a_request_comes_with_its_id() {
+    let ask = |content: usize| ClientFrame::Request {
+        id: 77,
+        body: Request::Send {
+            conversation: with("bob"),
+            client_id: client_id(1),
+            content: Content(vec![7; content].into()),
+        },
+    };
+    let read = |frame| codec::decode_client(encode_client(&frame));
+    assert_eq!(read(ask(limits::CONTENT_BYTES)), Ok(ask(limits::CONTENT_BYTES)));
+    let bad = read(ask(limits::CONTENT_BYTES + 1)).unwrap_err();
+    assert_eq!((bad.request, bad.error.code), (Some(77), Code::CONTENT_TOO_LARGE));
+    let bad = codec::decode_client(vec![0xff; 3].into()).unwrap_err();
+    assert_eq!((bad.request, bad.error.code), (None, Code::PROTOCOL_ERROR));
+}
+
 #[test]
 fn the_text_of_a_kick_record_has_at_most_256_bytes() {
     let ended = |bytes| {
@@ -269,8 +288,8 @@ fn a_welcome_has_its_page_and_its_limits() {
 
 #[test]
 fn a_frame_of_more_than_1_mib_is_too_large_whatever_is_in_it() {
-    let error = codec::decode_client(vec![0; limits::FRAME_MAX + 1].into()).unwrap_err();
-    assert_eq!(error.code, Code::FRAME_TOO_LARGE);
+    let bad = codec::decode_client(vec![0; limits::FRAME_MAX + 1].into()).unwrap_err();
+    assert_eq!((bad.error.code, bad.request), (Code::FRAME_TOO_LARGE, None));
     let error = codec::decode_server(vec![0; limits::FRAME_MAX + 1].into()).unwrap_err();
     assert_eq!(error.code, Code::FRAME_TOO_LARGE);
     let error = codec::decode_server(vec![0; limits::FRAME_MAX].into()).unwrap_err();
@@ -281,7 +300,10 @@ fn a_frame_of_more_than_1_mib_is_too_large_whatever_is_in_it() {
 #[test]
 fn no_list_of_the_schema_gets_past_the_count_of_items() {
     for (name, decode) in [
-        ("ClientFrame", (|b| codec::decode_client(b).map(drop)) as fn(Bytes) -> Result<(), _>),
+        (
+            "ClientFrame",
+            (|b| codec::decode_client(b).map(drop).map_err(|bad| bad.error)) as fn(Bytes) -> _,
+        ),
         ("ServerFrame", |b| codec::decode_server(b).map(drop)),
     ] {
         let paths = schema::lists(name);

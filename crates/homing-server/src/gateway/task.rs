@@ -330,7 +330,7 @@ impl<S> Task<S> {
         };
         work.close_code = Some(violation.close_code());
         let text = format!("WebSocket: {violation}");
-        self.handle(Input::BadFrame(Error::new(code).with_text(text)), work);
+        self.handle(Input::BadFrame(Error::new(code).with_text(text).into()), work);
     }
 
     fn handle(&mut self, input: Input, work: &mut Work) {

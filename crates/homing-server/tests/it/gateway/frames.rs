@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use homing_proto::device::Platform;
-use homing_proto::frame::{ClientFrame, Request, ServerFrame};
+use homing_proto::frame::{ClientFrame, Request, Response, ServerFrame};
+use homing_proto::id::UserId;
 use homing_proto::{Code, limits, wire};
 use prost::Message as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -93,6 +94,28 @@ async fn a_malformed_frame_later_closes_and_leaves_the_session() {
             assert!(close.resume_ok && !close.terminal);
         }
     }
+}
+
+/// W-7: a typed answer with the request's id, and the connection lives on.
+#[tokio::test]
+async fn a_message_over_its_bound_is_answered_and_the_next_one_goes_through() {
+    let world = World::new().await;
+    let (mut alice, _) = world.login("alice", 1, Platform::Ios).await;
+    world.login("bob", 2, Platform::Ios).await;
+    for _ in 0..2 {
+        let large = "x".repeat(limits::CONTENT_BYTES + 1);
+        let error = alice.write_to("bob", &large).await.unwrap_err();
+        assert_eq!(error.code, Code::CONTENT_TOO_LARGE);
+        assert!(matches!(alice.write_to("bob", "hi").await, Ok(Response::Sent { .. })));
+    }
+    let strangers = vec![UserId::parse("bob").unwrap(); limits::PRESENCE_USERS + 1];
+    let error = alice.request(Request::Presence(strangers)).await.unwrap_err();
+    assert_eq!(error.code, Code::INVALID_ARGUMENT);
+    for _ in 0..=limits::IN_FLIGHT_EXCESS {
+        alice.ask(message_to("bob", &"x".repeat(limits::CONTENT_BYTES + 1), 9)).await;
+    }
+    let close = alice.closed().await;
+    assert_eq!((close.error.code, close.resume_ok), (Code::RATE_LIMITED, true));
 }
 
 #[tokio::test]
