@@ -27,6 +27,7 @@ mod store;
 mod sync;
 
 pub use account::Account;
+pub use checks::REFUSED_BEFORE;
 pub use io::*;
 pub use status::Status;
 

@@ -1,8 +1,10 @@
 //! What the driver shows and handles see: the status, the logs, the readable store, the phase.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use homing_core::client::Event;
+use homing_core::client::account::Account;
 use homing_core::client::status::Status;
 use tokio::sync::watch;
 
@@ -15,6 +17,8 @@ pub(crate) struct Board {
     pub(crate) events: Log<Event>,
     pub(crate) journal: Log<Fact>,
     pub(crate) phase: watch::Sender<Phase>,
+    /// The server's clock minus the device's, as the last login showed.
+    pub(crate) server_offset_ms: AtomicI64,
     readable: Mutex<Option<Reading>>,
 }
 
@@ -44,6 +48,7 @@ impl Board {
             events: Log::new(event_capacity),
             journal: Log::new(event_capacity),
             phase: watch::Sender::new(Phase::Open),
+            server_offset_ms: AtomicI64::new(0),
             readable: Mutex::new(None),
         }
     }
@@ -55,6 +60,13 @@ impl Board {
 
     pub(crate) fn set_readable(&self, reading: Option<Reading>) {
         *self.readable.lock().unwrap_or_else(PoisonError::into_inner) = reading;
+    }
+
+    /// What a login showed of the server's clock.
+    pub(crate) fn note_clock(&self, account: &Account) {
+        if let Some(last) = &account.last {
+            self.server_offset_ms.store(last.server_offset_ms, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn event(&self, event: Event) {

@@ -6,13 +6,15 @@ mod login;
 mod status;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use homing_core::client::{self as core, Command, CredentialSource, Event, Hint, LocalData};
 use homing_proto::Error;
 use homing_proto::device::{Device, DeviceInfo};
 use homing_proto::frame::Credential;
-use homing_proto::id::{ClientMsgId, ConversationId, SessionId, UserId};
+use homing_proto::id::{ClientMsgId, ConversationId, DeviceId, SessionId, UserId};
 use homing_proto::message::Content;
+use homing_proto::time::WallTime;
 use tokio::sync::mpsc;
 
 pub use self::call::Pending;
@@ -36,6 +38,8 @@ use crate::log::Subscription;
 pub struct Client {
     calls: mpsc::Sender<Call>,
     board: Arc<Board>,
+    device: DeviceId,
+    clock: Clock,
 }
 
 impl Client {
@@ -76,7 +80,7 @@ impl Client {
         let (driver, board) = Driver::new(Parts {
             config: core,
             account: started.loaded.account,
-            clock,
+            clock: clock.clone(),
             scene: config.scene,
             calls: calls_in,
             jobs: started.jobs,
@@ -90,7 +94,7 @@ impl Client {
             board.event(Event::StoreReset(error));
         }
         tokio::spawn(driver.run());
-        Ok(Self { calls, board })
+        Ok(Self { calls, board, device: started.device, clock })
     }
 
     /// Signs a user in: the user's own act, which may displace other devices (S-3).
@@ -164,6 +168,18 @@ impl Client {
     /// The status, now and whenever it changes (S-2.1).
     pub fn status(&self) -> StatusWatch {
         StatusWatch::new(self.board.status.clone())
+    }
+
+    /// This install (S-1.3): which entry of [`devices`](Self::devices) is this one.
+    pub const fn device_id(&self) -> DeviceId {
+        self.device
+    }
+
+    /// The server's clock, as far as the device can tell: its own, corrected by what the last login
+    /// showed. The device's own before there was one.
+    pub fn server_time(&self) -> WallTime {
+        let offset_ms = self.board.server_offset_ms.load(Ordering::Relaxed);
+        WallTime(self.clock.now().wall.0.saturating_add_signed(offset_ms))
     }
 
     /// What happens from here on: messages, kicks, sync. Each subscriber has its own place; one that

@@ -100,9 +100,10 @@ pub(crate) struct Parts {
 
 impl Driver {
     pub(crate) fn new(parts: Parts) -> (Self, Arc<Board>) {
-        let core = core::Client::new(parts.config.clone(), parts.account);
+        let core = core::Client::new(parts.config.clone(), parts.account.clone());
         let (status, status_in) = watch::channel(core.status().clone());
         let board = Arc::new(Board::new(status_in, parts.event_capacity));
+        board.note_clock(&parts.account);
         let (news_out, news) = mpsc::channel(NEWS);
         let driver = Self {
             core,
@@ -175,7 +176,10 @@ impl Driver {
         let mut outputs = Vec::new();
         while let Some(input) = self.inputs.pop_front() {
             self.core.handle(self.clock.now(), input, &mut outputs);
-            for output in outputs.drain(..) {
+            // Answers last: whoever gets one finds the status and the data that go with it.
+            let (answers, rest): (Vec<_>, Vec<_>) =
+                outputs.drain(..).partition(|output| matches!(output, Output::Complete(..)));
+            for output in rest.into_iter().chain(answers) {
                 self.perform(output).await;
             }
         }
@@ -213,6 +217,7 @@ impl Driver {
             }
             Output::PersistAccount(batch, account) => {
                 self.writing += 1;
+                self.board.note_clock(&account);
                 self.job(Job::SaveAccount(batch, account)).await;
             }
             Output::PersistRows(batch, generation, rows) => {

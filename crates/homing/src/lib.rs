@@ -84,7 +84,7 @@ pub use transport::{NetworkSwitch, Plaintext, TlsRoots};
 
 pub use homing_core::client::status::{self, Action, Status};
 pub use homing_core::client::{
-    Depth, Event, Force, Hint, LocalData, Pending as PendingMessage, SendState,
+    Depth, Event, Force, Hint, LocalData, Pending as PendingMessage, REFUSED_BEFORE, SendState,
 };
 pub use homing_proto::code::{Advice, Blame};
 pub use homing_proto::device::{DeviceInfo, KickReason, KickRecord, Platform};

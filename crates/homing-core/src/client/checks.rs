@@ -99,5 +99,9 @@ pub(super) fn check_login(credential: &Credential, options: &LoginOptions) -> Re
 
 /// The answer to a credential that the server refused before (S-8.5).
 pub(super) fn refused_before(code: Code) -> Error {
-    Error::new(code).with_text("the server refused this credential before; get another one")
+    Error::new(code).with_text(REFUSED_BEFORE)
 }
+
+/// The text of an answer that this device gives by itself, from memory, to a credential that the
+/// server refused before (S-8.5). It tells that answer from the server's own.
+pub const REFUSED_BEFORE: &str = "the server refused this credential before; get another one";
