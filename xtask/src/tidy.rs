@@ -12,10 +12,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("homing-core", &["homing-proto"]),
     ("homing-token", &["homing-proto"]),
     ("homing", &["homing-core", "homing-proto", "homing-token"]),
+    ("homing-compat", &["homing"]),
     ("homing-server", &["homing-core", "homing-proto", "homing-token"]),
     ("homing-sim", &["homing-core", "homing-proto"]),
     ("homing-bench", &["homing", "homing-core", "homing-proto", "homing-server", "homing-token"]),
-    ("homing-cli", &["homing", "homing-core", "homing-proto", "homing-server", "homing-token"]),
+    (
+        "homing-cli",
+        &[
+            "homing",
+            "homing-compat",
+            "homing-core",
+            "homing-proto",
+            "homing-server",
+            "homing-token",
+        ],
+    ),
     ("xtask", &["homing-proto"]),
 ];
 
