@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails panics")]
 
 mod every;
+mod examples;
 mod nim;
 mod server;
 mod v2tim;

@@ -64,6 +64,13 @@ impl World {
         mint(Format::Usersig, &self.demo.key, &grant).unwrap().expose().to_owned()
     }
 
+    /// A file with the first line of `serve --dev`, as this server would say it.
+    pub(crate) fn dev_file(&self) -> PathBuf {
+        let file = self.dir.path().join("dev.json");
+        std::fs::write(&file, self.demo.to_json(&self.running)).unwrap();
+        file
+    }
+
     pub(crate) async fn ban(&self, user: &str) {
         self.govern(user, Act::Ban { until: None, text: "spam".to_owned() }).await;
     }
