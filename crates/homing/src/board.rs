@@ -1,7 +1,7 @@
 //! What the driver shows and handles see: the status, the logs, the readable store, the phase.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use homing_core::client::Event;
 use homing_core::client::account::Account;
@@ -20,6 +20,23 @@ pub(crate) struct Board {
     /// The server's clock minus the device's, as the last login showed.
     pub(crate) server_offset_ms: AtomicI64,
     readable: Mutex<Option<Reading>>,
+    /// Calls on their way that may change whose data is open.
+    moves: AtomicUsize,
+}
+
+/// A call on its way that may change whose data is open. It has arrived when this is dropped.
+pub(crate) struct Move(Arc<Board>);
+
+impl Drop for Move {
+    fn drop(&mut self) {
+        self.0.moves.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl std::fmt::Debug for Move {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Move")
+    }
 }
 
 /// An entry of the journal: statuses and events in the order in which they came about.
@@ -50,7 +67,19 @@ impl Board {
             phase: watch::Sender::new(Phase::Open),
             server_offset_ms: AtomicI64::new(0),
             readable: Mutex::new(None),
+            moves: AtomicUsize::new(0),
         }
+    }
+
+    /// From now on, until the driver has it, a read may not trust what is readable now.
+    pub(crate) fn begin_move(self: &Arc<Self>) -> Move {
+        self.moves.fetch_add(1, Ordering::AcqRel);
+        Move(self.clone())
+    }
+
+    /// A call that may change whose data is open is on its way.
+    pub(crate) fn is_moving(&self) -> bool {
+        self.moves.load(Ordering::Acquire) > 0
     }
 
     /// Where the app's reads go, if anywhere (S-3.7).

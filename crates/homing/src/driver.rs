@@ -23,7 +23,7 @@ use tokio::time::sleep;
 
 use self::connection::{Connection, ConnectionId, News};
 use self::hold::Hold;
-use crate::board::{Board, Fact, Phase};
+use crate::board::{Board, Fact, Move, Phase};
 use crate::clock::{Clock, SleepWatch};
 use crate::keeper::{Answer, Job, Reading};
 use crate::provider::{CredentialProvider, Question};
@@ -33,7 +33,7 @@ use crate::transport::{NetworkSwitch, Transport};
 #[derive(Debug)]
 pub(crate) enum Call {
     /// For the client machine.
-    Command(Box<Command>, oneshot::Sender<Result<Reply, Error>>),
+    Command(Box<Command>, oneshot::Sender<Result<Reply, Error>>, Option<Move>),
     /// The device tells something.
     Hint(Hint),
     /// Answered once no store is being opened, so that a read after a login finds the store that
@@ -81,6 +81,8 @@ pub(crate) struct Driver {
     seq_base: u64,
     /// What is to go into the machine next.
     inputs: VecDeque<Input>,
+    /// Reads wait until the machine has decided about these calls.
+    moves: Vec<Move>,
 }
 
 /// What a driver is made of.
@@ -134,6 +136,7 @@ impl Driver {
             mending: false,
             seq_base: 0,
             inputs: VecDeque::from([Input::Hint(parts.scene)]),
+            moves: Vec::new(),
         };
         (driver, board)
     }
@@ -183,6 +186,7 @@ impl Driver {
                 self.perform(output).await;
             }
         }
+        self.moves.clear();
         if self.opening == 0 {
             for settled in self.settling.drain(..) {
                 // Whoever asked may be gone.
@@ -258,10 +262,13 @@ impl Driver {
             Call::Hint(hint) => self.inputs.push_back(Input::Hint(hint)),
             Call::Settle(settled) => self.settling.push(settled),
             Call::Damaged => self.mend(),
-            Call::Command(command, caller) => match *command {
-                Command::Resume => self.resume(caller).await,
-                command => self.command(command, caller),
-            },
+            Call::Command(command, caller, held) => {
+                self.moves.extend(held);
+                match *command {
+                    Command::Resume => self.resume(caller).await,
+                    command => self.command(command, caller),
+                }
+            }
         }
     }
 

@@ -43,7 +43,7 @@ impl Client {
     /// Begins when it is first polled.
     pub(super) async fn command(&self, command: Command) -> Result<Reply, Error> {
         let (caller, reply) = oneshot::channel();
-        let call = Call::Command(Box::new(command), caller);
+        let call = self.call(command, caller);
         self.calls.send(call).await.map_err(|_| closed())?;
         reply.await.unwrap_or_else(|_| Err(closed()))
     }
@@ -55,7 +55,7 @@ impl Client {
         read: fn(Reply) -> Result<T, Error>,
     ) -> Pending<T> {
         let (caller, reply) = oneshot::channel();
-        let late = match self.calls.try_send(Call::Command(Box::new(command), caller)) {
+        let late = match self.calls.try_send(self.call(command, caller)) {
             Ok(()) => None,
             Err(mpsc::error::TrySendError::Full(call)) => Some((self.calls.clone(), call)),
             Err(mpsc::error::TrySendError::Closed(_)) => return Pending::failed(closed()),
@@ -67,6 +67,18 @@ impl Client {
             reply.await.unwrap_or_else(|_| Err(closed())).and_then(read)
         };
         Pending(wait.boxed())
+    }
+
+    fn call(&self, command: Command, caller: oneshot::Sender<Result<Reply, Error>>) -> Call {
+        let moves = matches!(
+            command,
+            Command::Login { .. }
+                | Command::LoginOffline { .. }
+                | Command::ResumeLast
+                | Command::Logout(_)
+        );
+        let held = moves.then(|| self.board.begin_move());
+        Call::Command(Box::new(command), caller, held)
     }
 }
 

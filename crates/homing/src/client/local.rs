@@ -119,12 +119,15 @@ impl Client {
         answer
     }
 
-    /// The open store. If there is none, a login called before may be opening one.
+    /// The open store. A call made before, a login or a logout, may be about to open or close one:
+    /// the app must not be shown another account's data than the one it just named (I8).
     async fn reading(&self) -> Result<Reading, Error> {
         if *self.board.phase.borrow() != Phase::Open {
             return Err(call::closed());
         }
-        if let Some(reading) = self.board.readable() {
+        if !self.board.is_moving()
+            && let Some(reading) = self.board.readable()
+        {
             return Ok(reading);
         }
         let (settle, settled) = oneshot::channel();

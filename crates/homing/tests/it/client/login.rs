@@ -71,6 +71,25 @@ async fn a_server_of_another_protocol_is_no_server() {
     assert!(matches!(error.code, Code::NETWORK | Code::TIMEOUT), "{error}");
 }
 
+/// I8, S-3.7: what an app reads behind a call is of the account that it named in it.
+#[tokio::test]
+async fn a_read_behind_another_accounts_login_or_a_logout_finds_nothing_of_the_account_before() {
+    let dir = TempDir::new().unwrap();
+    let server = FakeServer::start().await;
+    let client = signed_in_with_one_message(&dir, &server).await;
+    let login = client.login("carol", token()).start();
+    assert_eq!(soon(client.conversations(20)).await.unwrap_err().code, Code::NOT_READY);
+    drop(login);
+    client.close().await;
+
+    let dir = TempDir::new().unwrap();
+    let client = signed_in_with_one_message(&dir, &server).await;
+    let both = async { tokio::join!(client.logout(LocalData::Keep), client.conversations(20)) };
+    let (out, read) = soon(both).await;
+    out.unwrap();
+    assert_eq!(read.unwrap_err().code, Code::NOT_READY);
+}
+
 #[tokio::test]
 async fn local_data_is_read_at_once_while_a_login_of_the_last_account_runs() {
     let dir = TempDir::new().unwrap();
