@@ -32,6 +32,7 @@ pub(super) fn clauses(clauses: &[String]) -> Result<(), String> {
 pub(super) fn scenario(scenario: &Scenario) -> Result<(), String> {
     let mut names = Names::of(scenario);
     for (device, setup) in &scenario.devices {
+        setup.store.iter().try_for_each(|other| names.device(other))?;
         let facade = setup.facade.as_deref();
         if !facade.is_none_or(|name| FACADES.contains(&name)) {
             return Err(format!("devices.{device}: there is no such facade"));
@@ -89,7 +90,7 @@ impl<'a> Names<'a> {
                 if !self.begun.remove(&(step.on.as_str(), step.name.as_str())) {
                     return Err(format!("{} began nothing named {:?}", step.on, step.name));
                 }
-                self.outcome(step.ok.as_ref(), step.err.as_ref(), &step.save)?;
+                self.wanted([&step.ok, &step.err, &step.outcome], &step.save)?;
                 bound("within_ms", step.within_ms)
             }
             Action::Expect(step) => {
@@ -140,7 +141,7 @@ impl<'a> Names<'a> {
                 }
                 self.known(&step.admin.as_str().into())?;
                 step.body.iter().try_for_each(|body| self.known(body))?;
-                self.outcome(step.ok.as_ref(), step.err.as_ref(), &step.save)
+                self.wanted([&step.ok, &step.err, &None], &step.save)
             }
             Action::Mint(step) => {
                 self.known(&step.user.as_str().into())?;
@@ -166,20 +167,16 @@ impl<'a> Names<'a> {
     fn operation(&mut self, step: &Do) -> Result<(), String> {
         self.device(&step.on)?;
         step.args.values().try_for_each(|value| self.known(value))?;
-        self.outcome(step.ok.as_ref(), step.err.as_ref(), &step.save)?;
+        self.wanted([&step.ok, &step.err, &step.outcome], &step.save)?;
         bound("within_ms", step.within_ms)
     }
 
-    fn outcome(
-        &mut self,
-        ok: Option<&Value>,
-        err: Option<&Value>,
-        save: &Save,
-    ) -> Result<(), String> {
-        if ok.is_some() && err.is_some() {
-            return Err("`ok` and `err` at once; which one counts?".to_owned());
+    fn wanted(&mut self, patterns: [&Option<Value>; 3], save: &Save) -> Result<(), String> {
+        let mut given = patterns.into_iter().flatten();
+        given.clone().try_for_each(|pattern| self.pattern(pattern))?;
+        if given.nth(1).is_some() {
+            return Err("of `ok`, `err` and `outcome` more than one; which one counts?".to_owned());
         }
-        ok.into_iter().chain(err).try_for_each(|pattern| self.pattern(pattern))?;
         self.save(save);
         Ok(())
     }
@@ -260,7 +257,7 @@ mod tests {
             (r#"{"on":"A","do":"x","okay":{}}"#, "unknown field `okay`"),
             (r#"{"on":"C","do":"x"}"#, "no device \"C\""),
             (r#"{"on":"A","do":"x","args":{"token":"${bob.token}"}}"#, "bob.token"),
-            (r#"{"on":"A","do":"x","ok":{},"err":{}}"#, "at once"),
+            (r#"{"on":"A","do":"x","ok":{},"err":{}}"#, "more than one"),
             (r#"{"on":"A","begin":"x","as":"l"}"#, "no step awaits"),
             (r#"{"on":"A","answer":"l"}"#, "began nothing"),
             (r#"{"on":"A","expect":{"a":{"$any":1}}}"#, "$any"),

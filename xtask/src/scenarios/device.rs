@@ -22,6 +22,7 @@ pub(super) struct Device {
     pub(super) cursor: usize,
     command: Vec<String>,
     folder: PathBuf,
+    store: PathBuf,
     running: Option<Running>,
     next_id: u64,
     transcript: Arc<Transcript>,
@@ -34,11 +35,13 @@ struct Running {
 }
 
 impl Device {
-    /// A device whose driver is started by these words; nothing runs yet. Its data lies in `folder`.
+    /// A device whose driver is started by these words; nothing runs yet. What the driver writes is
+    /// kept in `folder`.
     pub(super) fn new(
         name: &str,
         command: Vec<String>,
         folder: &Path,
+        store: PathBuf,
         lines: Lines,
         transcript: Arc<Transcript>,
     ) -> Self {
@@ -48,6 +51,7 @@ impl Device {
             cursor: 0,
             command,
             folder: folder.to_owned(),
+            store,
             running: None,
             next_id: 1,
             transcript,
@@ -55,8 +59,8 @@ impl Device {
     }
 
     /// Where its data lies.
-    pub(super) fn store(&self) -> PathBuf {
-        self.folder.join(&self.name)
+    pub(super) fn store(&self) -> &Path {
+        &self.store
     }
 
     /// What its driver wrote: stdout, stderr.
@@ -138,11 +142,22 @@ impl Device {
             return Err(format!("{} does not run", self.name));
         };
         running.stdin = None;
+        self.ended(running, 0)
+    }
+
+    /// It is started, and must end by itself because it cannot do its work.
+    pub(super) fn fail(&mut self) -> Result<(), String> {
+        self.start()?;
+        let running = self.running.take().expect("it was started");
+        self.ended(running, 1)
+    }
+
+    fn ended(&self, mut running: Running, code: i32) -> Result<(), String> {
         let status = process::wait(&mut running.child, PATIENCE)
             .map_err(|error| format!("{}: the driver {error}", self.name))?;
         // Its stdout is at its end.
         let _ = running.reader.join();
-        if status.success() {
+        if status.code() == Some(code) {
             return Ok(());
         }
         Err(format!("{}: the driver ended with {status}", self.name))

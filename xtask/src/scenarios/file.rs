@@ -39,6 +39,8 @@ pub(super) struct DeviceSetup {
     pub(super) custom_type: Option<u32>,
     /// Speak as this facade: `v2tim`, `nim` or `zim`.
     pub(super) facade: Option<String>,
+    /// Uses the data directory of this device instead of one of its own.
+    pub(super) store: Option<String>,
     /// Belongs to another app than the scenario's.
     pub(super) app_id: Option<Value>,
     /// More arguments for the driver.

@@ -128,3 +128,37 @@ impl Lines {
         self.hub.changed.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_wait_ends_with_what_came_with_its_bound_or_with_the_driver() {
+        let lines = Arc::new(Hub::default()).add();
+        let soon = || Instant::now() + Duration::from_millis(50);
+        let second = |spoken: &Spoken| spoken.lines.get(1).cloned();
+        lines.put(json!(1));
+        assert_eq!(lines.wait(soon(), second), Err(Missing::Late));
+        let speaker = lines.clone();
+        std::thread::spawn(move || speaker.put(json!(2)));
+        let late = Instant::now() + Duration::from_secs(10);
+        assert_eq!(lines.wait(late, second), Ok(json!(2)));
+        lines.end();
+        assert_eq!(lines.wait(late, second), Ok(json!(2)));
+        assert_eq!(lines.wait(late, |spoken| spoken.lines.get(2).cloned()), Err(Missing::Ended));
+    }
+
+    #[test]
+    fn the_status_is_that_of_the_process_that_runs_now() {
+        let lines = Arc::new(Hub::default()).add();
+        lines.put(json!({"event": "status", "seq": 1}));
+        assert!(lines.look(|spoken| spoken.status().is_some()));
+        lines.begin();
+        assert!(lines.look(|spoken| spoken.status().is_none()));
+    }
+}

@@ -161,10 +161,16 @@ impl<'a> Stage<'a> {
         if !self.devices.contains_key(name) {
             let command = self.command(name)?;
             let (lines, transcript) = (self.hub.add(), self.transcript.clone());
-            let device = Device::new(name, command, &self.folder, lines, transcript);
+            let store = self.store(name);
+            let device = Device::new(name, command, &self.folder, store, lines, transcript);
             self.devices.insert(name.to_owned(), device);
         }
         self.devices.get_mut(name).ok_or_else(|| format!("there is no device {name}"))
+    }
+
+    fn store(&self, device: &str) -> PathBuf {
+        let owner = self.scenario.devices[device].store.as_deref();
+        self.folder.join(owner.unwrap_or(device))
     }
 
     /// The words that start a device's driver.
@@ -176,7 +182,7 @@ impl<'a> Stage<'a> {
         let mut command = self.setting.driver.clone();
         command.extend(["--server".to_owned(), format!("ws://127.0.0.1:{port}")]);
         command.extend(["--app-id".to_owned(), app.to_string()]);
-        let store = self.folder.join(name).to_string_lossy().into_owned();
+        let store = self.store(name).to_string_lossy().into_owned();
         command.extend(["--store".to_owned(), store]);
         command.extend(["--platform".to_owned(), setup.platform.clone()]);
         let custom_type = setup.custom_type.map(|number| number.to_string());

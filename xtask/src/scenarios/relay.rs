@@ -139,23 +139,37 @@ fn connect(device: TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
 
 fn pass_on(mut from: TcpStream, mut to: TcpStream, direction: Direction, shared: &Shared) {
     let mut bytes = [0; 16 * 1024];
+    // The server's answer to the upgrade has gone through.
+    let mut is_open = direction == Direction::ToServer;
     loop {
         let count = from.read(&mut bytes).unwrap_or(0);
         let mut state = shared.state();
         while state.mode == WireAct::Hold && !state.closed {
             state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let is_lost = state.mode == WireAct::LoseAnswers && direction == Direction::ToDevice;
+        let loses = state.mode == WireAct::LoseAnswers && direction == Direction::ToDevice;
         drop(state);
         if count == 0 {
             break;
         }
-        if !is_lost && to.write_all(&bytes[..count]).is_err() {
+        let head = if is_open { 0 } else { head_length(&bytes[..count]) };
+        is_open |= head > 0;
+        let passes = match (loses, is_open) {
+            (true, true) => head,
+            _ => count,
+        };
+        if to.write_all(&bytes[..passes]).is_err() {
             break;
         }
     }
     let _ = to.shutdown(Shutdown::Both);
     let _ = from.shutdown(Shutdown::Both);
+}
+
+/// How much of it is the head of an HTTP answer, whole; 0 when that has no end here.
+fn head_length(bytes: &[u8]) -> usize {
+    const END: &[u8] = b"\r\n\r\n";
+    bytes.windows(END.len()).position(|window| window == END).map_or(0, |at| at + END.len())
 }
 
 /// What a proxy says whose server is down.
@@ -178,4 +192,94 @@ fn bad_gateway(mut device: TcpStream) {
          Connection: close\r\n\r\n{body}",
         body.len()
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use super::*;
+
+    /// A server that answers a request with a head and what it was asked, and a relay before it.
+    fn relay() -> Relay {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 64];
+                    let count = stream.read(&mut bytes).unwrap_or(0);
+                    let _ = stream.write_all(b"HTTP/1.1 101\r\n\r\n");
+                    let _ = stream.write_all(&bytes[..count]);
+                    let _ = stream.read(&mut bytes);
+                });
+            }
+        });
+        Relay::start(port).unwrap()
+    }
+
+    fn dial(relay: &Relay) -> TcpStream {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, relay.port())).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream
+    }
+
+    fn read(stream: &mut TcpStream, length: usize) -> String {
+        let mut bytes = vec![0; length];
+        stream.read_exact(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// Nothing comes for a moment.
+    fn is_silent(stream: &mut TcpStream) -> bool {
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let result = stream.read(&mut [0; 64]);
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        result
+            .is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+    }
+
+    fn is_severed(stream: &mut TcpStream) -> bool {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).is_ok_and(|count| count == 0)
+    }
+
+    #[test]
+    fn what_is_held_goes_through_later_and_what_is_cut_is_severed() {
+        let relay = relay();
+        relay.set(WireAct::Hold);
+        let mut stream = dial(&relay);
+        stream.write_all(b"hello").unwrap();
+        assert!(is_silent(&mut stream));
+        relay.set(WireAct::Pass);
+        assert_eq!(read(&mut stream, 21), "HTTP/1.1 101\r\n\r\nhello");
+        relay.set(WireAct::Cut);
+        assert!(is_severed(&mut stream));
+        assert_eq!(relay.dials(), 1);
+    }
+
+    #[test]
+    fn where_answers_are_lost_a_connection_is_opened_all_the_same() {
+        let relay = relay();
+        relay.set(WireAct::LoseAnswers);
+        let mut stream = dial(&relay);
+        stream.write_all(b"hello").unwrap();
+        assert_eq!(read(&mut stream, 16), "HTTP/1.1 101\r\n\r\n");
+        assert!(is_silent(&mut stream));
+        // Bytes are missing on it.
+        relay.set(WireAct::Pass);
+        assert!(is_severed(&mut stream));
+    }
+
+    #[test]
+    fn connections_are_refused_or_answered_by_a_proxy() {
+        let relay = relay();
+        relay.set(WireAct::Refuse);
+        assert!(is_severed(&mut dial(&relay)));
+        relay.set(WireAct::BadGateway);
+        let mut stream = dial(&relay);
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        assert_eq!(read(&mut stream, 12), "HTTP/1.1 502");
+        assert_eq!(relay.dials(), 2);
+    }
 }

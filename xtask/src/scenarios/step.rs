@@ -54,6 +54,8 @@ pub(super) struct Do {
     pub(super) args: BTreeMap<String, Value>,
     pub(super) ok: Option<Value>,
     pub(super) err: Option<Value>,
+    /// The whole answer, where both ends are right.
+    pub(super) outcome: Option<Value>,
     #[serde(default)]
     pub(super) save: Save,
     pub(super) within_ms: Option<u64>,
@@ -81,6 +83,8 @@ pub(super) struct Answer {
     pub(super) name: String,
     pub(super) ok: Option<Value>,
     pub(super) err: Option<Value>,
+    /// The whole answer, where both ends are right.
+    pub(super) outcome: Option<Value>,
     #[serde(default)]
     pub(super) save: Save,
     pub(super) within_ms: Option<u64>,
@@ -170,6 +174,8 @@ pub(super) enum ProcessAct {
     Restart,
     /// `Kill`, then `Start`.
     Crash,
+    /// Starts it, and it ends by itself with exit code 1: it could not open its client.
+    Fail,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -239,7 +245,7 @@ pub(super) enum WireAct {
     Pass,
     /// Nothing goes through, and nobody is told.
     Hold,
-    /// The device's bytes go through, the server's are lost.
+    /// The device's bytes go through, the server's are lost, but for its answer to the upgrade.
     LoseAnswers,
     /// Connections are closed as soon as they are made.
     Refuse,

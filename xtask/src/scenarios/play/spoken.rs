@@ -16,14 +16,16 @@ use super::{Moment, Stage};
 struct Wanted<'a> {
     ok: Option<&'a Value>,
     err: Option<&'a Value>,
+    outcome: Option<&'a Value>,
     save: &'a Save,
     within_ms: Option<u64>,
 }
 
 impl<'a> Wanted<'a> {
     const fn of(step: &'a Do) -> Self {
-        let Do { ok, err, save, within_ms, .. } = step;
-        Self { ok: ok.as_ref(), err: err.as_ref(), save, within_ms: *within_ms }
+        let Do { ok, err, outcome, save, within_ms, .. } = step;
+        let (ok, err, outcome) = (ok.as_ref(), err.as_ref(), outcome.as_ref());
+        Self { ok, err, outcome, save, within_ms: *within_ms }
     }
 }
 
@@ -52,10 +54,11 @@ impl Stage<'_> {
     }
 
     pub(super) fn answer(&mut self, step: &Answer) -> Result<(), String> {
-        let Answer { on, name, ok, err, save, within_ms } = step;
+        let Answer { on, name, ok, err, outcome, save, within_ms } = step;
         let id = self.begun.remove(&(on.clone(), name.clone()));
         let id = id.ok_or_else(|| format!("{on} began nothing named {name}"))?;
-        let wanted = Wanted { ok: ok.as_ref(), err: err.as_ref(), save, within_ms: *within_ms };
+        let (ok, err, outcome) = (ok.as_ref(), err.as_ref(), outcome.as_ref());
+        let wanted = Wanted { ok, err, outcome, save, within_ms: *within_ms };
         self.await_answer(on, id, &wanted)
     }
 
@@ -186,26 +189,29 @@ impl Stage<'_> {
 
     fn await_answer(&mut self, device: &str, id: u64, wanted: &Wanted<'_>) -> Result<(), String> {
         let deadline = self.deadline(wanted.within_ms);
-        let ok = wanted.ok.map(|pattern| self.fill(pattern)).transpose()?;
-        let err = wanted.err.map(|pattern| self.fill(pattern)).transpose()?;
+        // Which part of the answer is looked at, and what it should be.
+        let (part, pattern) = match (wanted.outcome, wanted.err) {
+            (Some(pattern), _) => (None, Some(pattern)),
+            (None, Some(pattern)) => (Some("err"), Some(pattern)),
+            (None, None) => (Some("ok"), wanted.ok),
+        };
+        let pattern = pattern.map(|pattern| self.fill(pattern)).transpose()?;
         let device = self.device(device)?;
         let answer = device.lines.wait(deadline, |spoken| {
             spoken.lines.iter().rev().find(|line| line["id"] == id && !is_event(line)).cloned()
         });
         let answer = answer.map_err(|missing| {
-            let from = device.cursor;
-            format!("{} the answer; {}", told(missing), seen(&device.lines, from))
+            format!("{} the answer; {}", told(missing), seen(&device.lines, device.cursor))
         })?;
-        let (side, pattern) = match &err {
-            Some(pattern) => ("err", Some(pattern)),
-            None => ("ok", ok.as_ref()),
-        };
-        let Some(value) = answer.get(side) else {
-            return Err(format!("it was to be answered with `{side}`: {answer}"));
+        let value = match part {
+            None => &answer,
+            Some(part) => answer
+                .get(part)
+                .ok_or_else(|| format!("it was to be answered with `{part}`: {answer}"))?,
         };
         match pattern {
-            Some(pattern) if !matches(pattern, Some(value)) => {
-                Err(format!("wanted `{side}` {pattern}, was answered {value}"))
+            Some(pattern) if !matches(&pattern, Some(value)) => {
+                Err(format!("wanted {pattern}, was answered {value}"))
             }
             _ => self.save(wanted.save, value),
         }
@@ -274,3 +280,25 @@ fn seen(lines: &Lines, from: usize) -> String {
 
 /// Events in a report; the transcript has all.
 const SHOWN: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn events_are_found_in_their_order_and_answers_are_none() {
+        let mut spoken = Spoken::default();
+        spoken.lines.extend(["a", "b", "c"].map(|name| json!({"event": name})));
+        spoken.lines.insert(1, json!({"id": 1, "ok": {}}));
+        let patterns = |names: &[&str]| -> Vec<Value> {
+            names.iter().map(|name| json!({"event": name})).collect()
+        };
+        assert_eq!(in_order(&patterns(&["a", "c"]), &spoken, 0).map(|(at, _)| at), Some(3));
+        assert!(in_order(&patterns(&["c", "a"]), &spoken, 0).is_none());
+        assert!(in_order(&patterns(&["a"]), &spoken, 1).is_none());
+        assert_eq!(how_far(&patterns(&["a", "b", "d", "c"]), &spoken, 0), 2);
+        assert!(in_order(&[json!({"ok": {}})], &spoken, 0).is_none());
+    }
+}

@@ -27,6 +27,7 @@ impl Stage<'_> {
                 device.kill()?;
                 device.start()
             }
+            ProcessAct::Fail => device.fail(),
         }
     }
 
@@ -122,7 +123,9 @@ impl Stage<'_> {
                 return Err(format!("{name} is running; its store cannot be copied"));
             }
         }
-        let (from, to) = (self.device(&step.from)?.store(), self.device(&step.to)?.store());
+        let (from, to) = (self.store(&step.from), self.store(&step.to));
+        // What was there is replaced.
+        let _ = fs::remove_dir_all(&to);
         copy(&from, &to).map_err(|error| format!("{} cannot be copied: {error}", from.display()))
     }
 
@@ -132,7 +135,7 @@ impl Stage<'_> {
             return Err(format!("{name} is running; its store cannot be damaged"));
         }
         let store = device.store();
-        let damaged = damage(&store).map_err(|error| format!("{}: {error}", store.display()))?;
+        let damaged = damage(store).map_err(|error| format!("{}: {error}", store.display()))?;
         if damaged == 0 {
             return Err(format!("{} holds no database to damage", store.display()));
         }
