@@ -45,6 +45,16 @@ pub const KEY_NAME_BYTES: usize = 128;
 pub const NIM_TTL_S: u64 = 24 * 60 * 60;
 /// The most that an app may allow in place of [`NIM_TTL_S`].
 pub const NIM_TTL_MAX_S: u64 = 30 * 24 * 60 * 60;
+/// Bytes of a static token (S-8.1); fewer than 16 could be guessed.
+pub const STATIC_TOKEN_BYTES: usize = 128;
+/// See [`STATIC_TOKEN_BYTES`].
+pub const STATIC_TOKEN_MIN_BYTES: usize = 16;
+/// For an app's own server to answer about a credential, connecting and waiting included (S-8.1).
+pub const THIRD_PARTY_MS: u64 = 2_000;
+/// When a login whose credential nobody could judge is worth another try.
+pub const THIRD_PARTY_RETRY_MS: u32 = 5_000;
+/// Bytes of the address of an app's own server.
+pub const WEBHOOK_URL_BYTES: usize = 1024;
 /// Bytes of a line of `token verify --batch`: a full token with every byte escaped, and the rest.
 pub const BATCH_LINE_BYTES: usize = 64 * 1024;
 /// Bytes of a login extension (S-3.1).

@@ -107,6 +107,7 @@ impl Loops {
                     number: slot,
                 },
             },
+            static_token: None,
             cursor: None,
             outbox_heads: Vec::new(),
             window: Window { conversations: 20, per_conversation: 1 },

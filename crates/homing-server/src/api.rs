@@ -7,6 +7,7 @@ mod audit;
 mod form;
 mod policy;
 mod problem;
+mod static_tokens;
 mod users;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, admin: &Token) -> Router {
         .route("/v1/apps/{id}", get(apps::show).patch(apps::change))
         .merge(policy::routes())
         .merge(users::routes())
+        .merge(static_tokens::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES))

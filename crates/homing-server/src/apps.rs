@@ -8,6 +8,10 @@ use homing_proto::id::AppId;
 use homing_proto::time::WallTime;
 use homing_token::{Format, Key};
 
+mod acceptance;
+
+pub use acceptance::{Acceptance, AcceptanceChange, Silence, StaticTokens, ThirdParty, WebhookUrl};
+
 /// One app (S-1.1).
 #[derive(Clone, Debug)]
 pub struct App {
@@ -21,6 +25,8 @@ pub struct App {
     pub policy: Policy,
     /// Whether the first successful login creates the user (S-3.3).
     pub registration: Registration,
+    /// What it takes as a credential besides what its keys sign (S-8.1).
+    pub acceptance: Acceptance,
     /// Keys of its credentials, several at once during a rotation. Texts and logs never show them.
     pub keys: Vec<AppKey>,
 }
@@ -86,6 +92,8 @@ pub enum AppChange {
     Policy(Policy),
     /// Another rule for new users.
     Registration(Registration),
+    /// Another rule about credentials.
+    Acceptance(AcceptanceChange),
     /// One more key.
     AddKey {
         /// The form of credential it is for.

@@ -4,7 +4,8 @@
 //! [`accept`] takes a socket and reads one request head, over TLS if the server has a certificate
 //! ([`tls`]). `/v1/connect` becomes a [`task::Task`]: a small future that owns the socket, the
 //! WebSocket decoder and the pure session machine of `homing-core`. Everything else is served by
-//! [`crate::api`]. Credentials are verified on the way to the store ([`ask`]).
+//! [`crate::api`]. Credentials are verified on the way to the store ([`ask`]), or an app's own server
+//! is asked about them meanwhile ([`third_party`]).
 //!
 //! # The way back
 //! The store's writer calls the [`hub::Hub`] after each commit, in commit order. The hub finds the
@@ -25,6 +26,7 @@ mod conn;
 mod guard;
 mod hub;
 mod task;
+mod third_party;
 mod throttle;
 mod wheel;
 
@@ -63,6 +65,7 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Arc<Metrics>,
     wheel: Wheel,
     guard: Guard,
+    third_party: third_party::Desk,
     open: AtomicUsize,
     all_closed: Notify,
     stage: watch::Sender<Stage>,
@@ -95,6 +98,7 @@ impl Gateway {
             wheel: Wheel::new(clock.now()),
             clock,
             metrics,
+            third_party: third_party::Desk::new(bounds.third_party),
             guard: Guard::new(bounds),
             open: AtomicUsize::new(0),
             all_closed: Notify::new(),
@@ -129,6 +133,7 @@ impl Gateway {
         self.stage.send_replace(Stage::Ending);
         self.hub.kill_all();
         self.none_open().await;
+        self.third_party.closed().await;
         self.detach_orphans();
         dropped
     }

@@ -10,4 +10,5 @@ pub mod gateway;
 mod metrics;
 pub mod server;
 pub mod store;
+mod webhook;
 pub mod ws;

@@ -152,6 +152,7 @@ impl Loops {
         let Hello { user, user_name, device, intent, counter, cursor, window, login_id, .. } =
             crowd.hello(user, Token::new(""), turn + 1);
         Bind {
+            static_token: None,
             app: *app,
             user,
             user_name,

@@ -9,6 +9,7 @@
 mod bind;
 mod resume;
 mod session;
+mod static_token;
 
 use homing_proto::code::{Code, Error};
 use homing_proto::device::{DeviceInfo, KickReason, KickRecord};
@@ -18,6 +19,7 @@ use homing_proto::time::WallTime;
 
 pub use bind::{BindAnswer, BindAsk, Bound, Fresh, ResumeAsk, Verdict};
 pub use session::{ConnId, Ended, Place, SecretHash, Session, Suspicion};
+pub use static_token::StaticToken;
 
 use session::since;
 
@@ -36,6 +38,8 @@ pub struct UserSessions {
     pub revoked_before: WallTime,
     /// Whether the user may sign in at all.
     pub standing: Standing,
+    /// The static token, where the user has one (S-8.1).
+    pub static_token: Option<StaticToken>,
 }
 
 /// Whether a user may sign in at all.

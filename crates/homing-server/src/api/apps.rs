@@ -1,5 +1,7 @@
 //! `/v1/apps`: create, list, show and change apps (V-3).
 
+mod credentials;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
@@ -7,14 +9,14 @@ use axum::http::StatusCode;
 use homing_proto::Error;
 use homing_proto::code::Code;
 use homing_proto::id::AppId;
-use homing_token::{Format, Key};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::credentials::NewKey;
 use super::policy;
 use super::problem::Problem;
 use super::{Admin, Api, audit};
-use crate::apps::{App, AppChange, AppKey, NewApp, Registration};
+use crate::apps::{App, AppChange, NewApp, Registration};
 
 /// `GET /v1/apps`.
 pub(super) async fn list(_: Admin, State(api): State<Api>) -> Json<Value> {
@@ -75,43 +77,12 @@ pub(super) struct Change {
     add_key: Option<NewKey>,
     /// A key's number.
     remove_key: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewKey {
-    format: String,
-    key: String,
-    /// The public name that belongs to it: the key id of a `jwt` key.
-    key_id: Option<String>,
-    /// The same for `nim-dynamic`, where it is needed.
-    app_key: Option<String>,
-}
-
-impl NewKey {
-    /// A key for a form whose credentials are verified with keys of the app.
-    fn checked(self) -> Result<AppChange, Error> {
-        let invalid = |text: &str| Error::new(Code::INVALID_ARGUMENT).with_text(text);
-        let format: Format = self.format.parse()?;
-        let key = Key::new(self.key)?;
-        let name = match format {
-            Format::Token04Cbc => {
-                return Err(invalid("both forms of token04 have one key: add it as token04"));
-            }
-            Format::NimStatic => {
-                return Err(invalid("nim-static has no key of the app: each user has a token"));
-            }
-            Format::NimDynamic => self.app_key,
-            Format::Jwt => self.key_id,
-            Format::Usersig | Format::Token04 | Format::ThirdParty | Format::AppSign => None,
-        };
-        let key = match name {
-            Some(name) => key.named(name)?,
-            None => key,
-        };
-        key.check(format)?;
-        Ok(AppChange::AddKey { format, key })
-    }
+    allow_cbc: Option<bool>,
+    nim_ttl_max_s: Option<u64>,
+    nim_static: Option<bool>,
+    /// Empty: there is none any more.
+    third_party_url: Option<String>,
+    third_party_fail_open: Option<bool>,
 }
 
 /// `PATCH /v1/apps/{id}`. What is wrong in the form is found before anything is changed.
@@ -132,7 +103,7 @@ pub(super) async fn change(
 }
 
 fn changes(body: Change) -> Result<Vec<AppChange>, Error> {
-    let mut changes = Vec::new();
+    let mut changes = credentials::changes(&body)?;
     changes.extend(body.name.map(AppChange::Name));
     if let Some(name) = body.policy {
         changes.push(AppChange::Policy(policy::named(&name)?));
@@ -152,19 +123,9 @@ const fn registration(at_login: bool) -> Registration {
     if at_login { Registration::AtLogin } else { Registration::Beforehand }
 }
 
-/// A key without its secret. `name` is its key id or app key, or null.
-fn key_view(key: &AppKey) -> Value {
-    json!({
-        "id": key.id,
-        "format": key.format.name(),
-        "name": key.key.name(),
-        "created_ms": key.created.0,
-    })
-}
-
 /// An app as it is shown: everything but the secrets of its keys.
 fn view(app: &App) -> Value {
-    let keys: Vec<_> = app.keys.iter().map(key_view).collect();
+    let keys: Vec<_> = app.keys.iter().map(credentials::key_view).collect();
     json!({
         "id": app.id.get(),
         "name": app.name,
@@ -172,5 +133,6 @@ fn view(app: &App) -> Value {
         "auto_register": app.registration == Registration::AtLogin,
         "policy": policy::view(&app.policy),
         "keys": keys,
+        "credentials": credentials::view(app),
     })
 }

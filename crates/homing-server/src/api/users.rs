@@ -33,7 +33,7 @@ pub(super) fn routes() -> Router<Api> {
 
 type Answer = Result<Json<Value>, Problem>;
 pub(super) type AppPath = Result<Path<u32>, PathRejection>;
-type UserPath = Result<Path<(u32, String)>, PathRejection>;
+pub(super) type UserPath = Result<Path<(u32, String)>, PathRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -350,7 +350,7 @@ pub(super) fn app_id(app: AppPath) -> Result<AppId, Problem> {
     Ok(AppId::new(app)?)
 }
 
-fn app_and_user(user: UserPath) -> Result<(AppId, UserId), Problem> {
+pub(super) fn app_and_user(user: UserPath) -> Result<(AppId, UserId), Problem> {
     let Path((app, user)) = user?;
     Ok((AppId::new(app)?, UserId::parse(&user)?))
 }

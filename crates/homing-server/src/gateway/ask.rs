@@ -3,20 +3,42 @@
 use homing_core::server::registry::{BindAsk, ConnId, ResumeAsk, SecretHash, Verdict};
 use homing_proto::frame::{self, Credential, Hello, Refuse, Request};
 use homing_proto::id::UserId;
+use homing_proto::secret::Token;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
-use homing_token::{Expected, Format, Key, Rules};
+use homing_token::{Expected, Format, Key};
 
-use crate::apps::{App, AppKey};
+use super::third_party::{Desk, Question};
+use crate::apps::{App, AppKey, StaticTokens};
 use crate::store::{Ask, Bind, Command, EndSession};
 
+/// What is known of a credential before the store decides.
+pub(super) enum Look {
+    /// All that there is to know here.
+    Known(Result<Proof, Error>),
+    /// The app's own server has to be asked.
+    Asked(Box<Question>),
+}
+
+/// A credential that speaks for itself.
+#[derive(Clone, Copy)]
+pub(super) enum Proof {
+    /// None was shown.
+    None,
+    /// It is genuine.
+    Verdict(Verdict),
+    /// A static token: the store has the user's.
+    Static(SecretHash),
+}
+
 /// A Hello as the store decides on it.
-pub(super) fn bind(hello: Hello, app: &App, conn: ConnId, now: WallTime) -> Command {
-    let credential = hello
-        .credential
-        .as_ref()
-        .map(|credential| verify(credential, app, &hello.user, now))
-        .transpose();
+pub(super) fn bind(hello: Hello, proof: Result<Proof, Error>, conn: ConnId) -> Command {
+    let (credential, static_token) = match proof {
+        Ok(Proof::None) => (Ok(None), None),
+        Ok(Proof::Verdict(verdict)) => (Ok(Some(verdict)), None),
+        Ok(Proof::Static(shown)) => (Ok(None), Some(shown)),
+        Err(error) => (Err(error), None),
+    };
     let ask = BindAsk {
         device: hello.device,
         intent: hello.intent,
@@ -35,6 +57,7 @@ pub(super) fn bind(hello: Hello, app: &App, conn: ConnId, now: WallTime) -> Comm
         user: hello.user,
         user_name: hello.user_name,
         ask,
+        static_token,
         cursor: hello.cursor,
         outbox_heads: hello.outbox_heads,
         window: hello.window,
@@ -52,16 +75,11 @@ pub(super) fn end_session(end: frame::EndSession, conn: ConnId) -> Command {
     }))
 }
 
-/// A request as the store carries it out. `app` is the asker's, if it is still there.
+/// A request as the store carries it out, unless it is a renewal, whose credential is looked at first.
 ///
 /// # Errors
-/// A credential's own code; `unknown_app`; `unknown_operation`.
-pub(super) fn request(
-    body: Request,
-    app: Option<&App>,
-    user: &UserId,
-    now: WallTime,
-) -> Result<Ask, Error> {
+/// `unknown_operation`.
+pub(super) fn request(body: Request) -> Result<Ask, Error> {
     Ok(match body {
         Request::Send { conversation, client_id, content } => {
             Ask::Send { conversation, client_id, content }
@@ -74,12 +92,8 @@ pub(super) fn request(
         Request::ListDevices => Ask::ListDevices,
         Request::KickDevices(sessions) => Ask::KickDevices(sessions),
         Request::Presence(users) => Ask::Presence(users),
-        Request::Renew(credential) => {
-            let app = app.ok_or(Code::UNKNOWN_APP)?;
-            Ask::Renew(verify(&credential, app, user, now)?)
-        }
         Request::Logout => Ask::Logout,
-        Request::Unknown => return Err(Code::UNKNOWN_OPERATION.into()),
+        Request::Renew(_) | Request::Unknown => return Err(Code::UNKNOWN_OPERATION.into()),
     })
 }
 
@@ -89,23 +103,69 @@ pub(super) fn refuse(error: Error) -> Box<Refuse> {
     Box::new(Refuse { error, terminal, kick: None, holders: Vec::new() })
 }
 
-/// Judges a credential by the app's keys for its form (S-8.1, S-8.2).
+/// A renewal as the store carries it out.
+///
+/// # Errors
+/// The credential's own code.
+pub(super) fn renew(proof: Result<Proof, Error>) -> Result<Ask, Error> {
+    Ok(match proof? {
+        Proof::None => return Err(Code::CREDENTIAL_REQUIRED.into()),
+        Proof::Verdict(verdict) => Ask::Renew(verdict),
+        Proof::Static(shown) => Ask::RenewStatic(shown),
+    })
+}
+
+/// Looks at a credential in the way that its form asks for (S-8.1, S-8.2).
+pub(super) fn look(
+    credential: Option<&Credential>,
+    app: &App,
+    user: &UserId,
+    desk: &Desk,
+    now: WallTime,
+) -> Look {
+    let Some(credential) = credential else { return Look::Known(Ok(Proof::None)) };
+    let disabled = |format: Format| {
+        let text = format!("the app does not take `{format}` credentials");
+        Look::Known(Err(Error::new(Code::CREDENTIAL_TYPE_DISABLED).with_text(text)))
+    };
+    let token = &credential.token;
+    match credential.format.parse() {
+        Err(_) => Look::Known(Err(Error::new(Code::CREDENTIAL_TYPE_DISABLED)
+            .with_text("this server does not know that form of credential"))),
+        Ok(Format::NimStatic) => match app.acceptance.static_tokens {
+            StaticTokens::Refused => disabled(Format::NimStatic),
+            StaticTokens::Accepted => Look::Known(Ok(Proof::Static(SecretHash::of_token(token)))),
+        },
+        Ok(Format::ThirdParty) => match &app.acceptance.third_party {
+            None => disabled(Format::ThirdParty),
+            Some(third_party) => {
+                let question = Question::new(app, third_party, user, token);
+                match desk.remembered(&question, now) {
+                    Some(verdict) => Look::Known(Ok(Proof::Verdict(verdict))),
+                    None => Look::Asked(Box::new(question)),
+                }
+            }
+        },
+        Ok(format) => Look::Known(verify(format, token, app, user, now).map(Proof::Verdict)),
+    }
+}
+
+/// Judges a credential by the app's keys for its form.
 fn verify(
-    credential: &Credential,
+    format: Format,
+    token: &Token,
     app: &App,
     user: &UserId,
     now: WallTime,
 ) -> Result<Verdict, Error> {
-    let format: Format = credential.format.parse()?;
     let of_form = app.keys.iter().filter(|key| key.format == format.ring());
     let keys: Vec<Key> = of_form.map(|key| key.key.clone()).collect();
-    let expected = Expected { app: app.id, user, keys: &keys, now, rules: Rules::default() };
-    let claims = homing_token::verify(format, &credential.token, &expected)?;
+    let expected = Expected { app: app.id, user, keys: &keys, now, rules: app.acceptance.rules };
+    let claims = homing_token::verify(format, token, &expected)?;
     // An app sign says no time of its own: it is as old as the key that it is.
     let issued = claims.issued_at.unwrap_or_else(|| {
-        let is_it = |key: &&AppKey| {
-            key.format == format && key.key.expose() == credential.token.expose().as_bytes()
-        };
+        let is_it =
+            |key: &&AppKey| key.format == format && key.key.expose() == token.expose().as_bytes();
         app.keys.iter().find(is_it).map_or(app.created, |key| key.created)
     });
     Ok(Verdict { issued, expires: claims.expires_at })

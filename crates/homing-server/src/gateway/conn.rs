@@ -141,6 +141,11 @@ impl Conn {
         true
     }
 
+    /// Whether it is gone: nobody is there to be signed in.
+    pub(super) fn is_gone(&self) -> bool {
+        self.lock().is_gone
+    }
+
     /// Whose session is on it.
     pub(super) fn user(&self) -> Option<UserKey> {
         self.lock().user

@@ -1,10 +1,12 @@
 //! What strangers may do: bounds per address and per user, before anybody is believed (V-1, S-3.5).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use homing_proto::Error;
 use homing_proto::code::Code;
 use homing_proto::id::{AppId, UserId};
+use homing_proto::limits;
 use homing_proto::time::Time;
 
 use super::throttle::{Rate, Strangers, Throttle, network};
@@ -20,6 +22,8 @@ pub struct Bounds {
     pub refused_per_address: Rate,
     /// Logins of one user: Hellos that do not go on with a session.
     pub logins_per_user: Rate,
+    /// For an app's own server to answer about a credential (S-8.1).
+    pub third_party: Duration,
     /// Whether they hold for the machine itself too.
     pub loopback: Loopback,
 }
@@ -42,6 +46,7 @@ impl Default for Bounds {
             strangers_per_address: 512,
             refused_per_address: Rate { burst: 60, every_ms: 1_000 },
             logins_per_user: Rate { burst: 20, every_ms: 2_000 },
+            third_party: Duration::from_millis(limits::THIRD_PARTY_MS),
             loopback: Loopback::Exempt,
         }
     }

@@ -20,10 +20,12 @@ use homing_proto::time::Time;
 use homing_proto::{Code, Error, codec, limits};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::ask::{Look, Proof};
 use super::conn::{Conn, Mail, Order};
+use super::third_party::Question;
 use super::wheel::Tick;
-use super::{Gateway, Open, Stage, Stranger, ask};
-use crate::store::{Command, Origin};
+use super::{Gateway, Open, Stage, Stranger, ask, third_party};
+use crate::store::{Ask, Command, Origin};
 use crate::ws::frame::{close, pong, put_header};
 use crate::ws::{CloseCode, Decoder, Message, Opcode, Role, Violation};
 
@@ -408,7 +410,23 @@ impl<S> Task<S> {
         self.who = Some(who);
         admitted?;
         let app = app.ok_or(Code::UNKNOWN_APP)?;
-        gateway.store.submit(ask::bind(hello, &app, self.id(), gateway.clock.wall()))
+        let (desk, wall) = (&gateway.third_party, gateway.clock.wall());
+        match ask::look(hello.credential.as_ref(), &app, &hello.user, desk, wall) {
+            Look::Known(proof) => gateway.store.submit(ask::bind(hello, proof, self.id())),
+            Look::Asked(question) => {
+                let question = question.on(&hello.device, &hello.sdk, &hello.login_extension);
+                let (conn, id) = (Arc::clone(&self.conn), self.id());
+                third_party::ask(&gateway, question, move |gateway, verdict| {
+                    if conn.is_gone() {
+                        return;
+                    }
+                    let bind = ask::bind(hello, verdict.map(Proof::Verdict), id);
+                    if let Err(error) = gateway.store.submit(bind) {
+                        conn.put(Mail::Input(Input::Refused(ask::refuse(error))));
+                    }
+                })
+            }
+        }
     }
 
     fn submit(&self, id: u32, body: Request) -> Result<(), Error> {
@@ -418,13 +436,33 @@ impl<S> Task<S> {
         if matches!(body, Request::Send { .. }) {
             gateway.metrics.sends.add(1);
         }
-        let app = match &body {
-            Request::Renew(_) => gateway.store.app(who.app),
-            _ => None,
-        };
-        let ask = ask::request(body, app.as_deref(), &who.user, gateway.clock.wall())?;
         let from = Origin { user, session: who.session, conn: self.id() };
+        let ask = match body {
+            Request::Renew(credential) => {
+                let app = gateway.store.app(who.app).ok_or(Code::UNKNOWN_APP)?;
+                let (desk, wall) = (&gateway.third_party, gateway.clock.wall());
+                match ask::look(Some(&credential), &app, &who.user, desk, wall) {
+                    Look::Known(proof) => ask::renew(proof)?,
+                    Look::Asked(question) => return self.renew_later(*question, from, id),
+                }
+            }
+            body => ask::request(body)?,
+        };
         gateway.store.submit(Command::Request { from, id, ask })
+    }
+
+    /// A renewal with a credential that the app's own server is asked about.
+    fn renew_later(&self, question: Question, from: Origin, id: u32) -> Result<(), Error> {
+        let conn = Arc::clone(&self.conn);
+        third_party::ask(self.gateway(), question, move |gateway, verdict| {
+            let submitted = verdict.and_then(|verdict| {
+                let ask = Ask::Renew(verdict);
+                gateway.store.submit(Command::Request { from, id, ask })
+            });
+            if let Err(error) = submitted {
+                conn.put(Mail::Input(Input::Answered { id, body: Err(error) }));
+            }
+        })
     }
 
     /// The end: the session goes off the connection at once, the socket when it is flushed.

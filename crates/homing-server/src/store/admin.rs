@@ -13,7 +13,7 @@ use super::command::{Admin, Reply};
 use super::effect::{Effect, Effects};
 use super::error::Failure;
 use super::state::State;
-use crate::apps::{App, AppChange, AppKey, NewApp};
+use crate::apps::{Acceptance, App, AppChange, AppKey, NewApp};
 
 impl State {
     pub(super) fn admin(
@@ -92,6 +92,7 @@ impl State {
             created: now,
             policy: new.policy.clone(),
             registration: new.registration,
+            acceptance: Acceptance::default(),
             keys: vec![AppKey { id: 1, format, key, created: now }],
         };
         self.write_app(app).map(Ok)
@@ -115,6 +116,7 @@ impl State {
                 app.registration = *registration;
                 Ok(())
             }
+            AppChange::Acceptance(change) => app.acceptance.apply(change),
             AppChange::AddKey { .. } if app.keys.len() >= KEYS => {
                 Err(invalid("an app has at most 16 keys; remove one first"))
             }

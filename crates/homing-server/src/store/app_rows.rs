@@ -2,19 +2,22 @@
 
 use homing_core::policy::Policy;
 use homing_proto::time::WallTime;
-use homing_token::Key;
+use homing_token::{Cbc, Key, Rules};
 use prost::Message as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::Failure;
-use super::record::{self, AppSettings, KeyRing, KeyValue};
+use super::record::{self, AcceptanceValue, AppSettings, KeyRing, KeyValue};
 use super::seal::MasterKey;
 use super::tables::AppRow;
-use crate::apps::{App, AppKey, Registration};
+use crate::apps::{
+    Acceptance, App, AppKey, Registration, Silence, StaticTokens, ThirdParty, WebhookUrl,
+};
 
 pub(super) fn read(row: &AppRow, master: &MasterKey) -> Result<App, Failure> {
     let settings = AppSettings::decode(&row.settings[..])
         .map_err(|_| Failure::Damaged("an app's settings"))?;
+    let acceptance = settings.acceptance.map(read_acceptance).transpose()?.unwrap_or_default();
     let policy = settings.policy.as_ref().map(record::read_policy).transpose()?;
     let plain = master
         .open(&place(row.id.get()), &row.keys)
@@ -30,6 +33,7 @@ pub(super) fn read(row: &AppRow, master: &MasterKey) -> Result<App, Failure> {
         } else {
             Registration::Beforehand
         },
+        acceptance,
         keys: ring.keys.into_iter().map(read_key).collect::<Result<_, _>>()?,
     })
 }
@@ -42,6 +46,7 @@ pub(super) fn write(
     let settings = AppSettings {
         auto_register: app.registration == Registration::AtLogin,
         policy: Some(record::policy(&app.policy)),
+        acceptance: Some(acceptance(&app.acceptance)),
     };
     let mut ring = KeyRing { keys: app.keys.iter().map(key).collect() };
     let plain = Zeroizing::new(ring.encode_to_vec());
@@ -55,6 +60,33 @@ pub(super) fn write(
         settings: settings.encode_to_vec(),
         keys: master.seal(&place(app.id.get()), &plain, random),
     }
+}
+
+fn acceptance(acceptance: &Acceptance) -> AcceptanceValue {
+    let Acceptance { rules, static_tokens, third_party } = acceptance;
+    AcceptanceValue {
+        allow_cbc: rules.cbc == Cbc::Accepted,
+        nim_ttl_max_s: rules.nim_ttl_max_s,
+        static_tokens: *static_tokens == StaticTokens::Accepted,
+        third_party_url: third_party.as_ref().map(|it| it.url.to_string()).unwrap_or_default(),
+        third_party_fail_open: third_party.as_ref().is_some_and(|it| it.silence == Silence::Admit),
+    }
+}
+
+fn read_acceptance(value: AcceptanceValue) -> Result<Acceptance, Failure> {
+    let silence = if value.third_party_fail_open { Silence::Admit } else { Silence::Refuse };
+    let third_party = match value.third_party_url.as_str() {
+        "" => None,
+        url => {
+            let url = WebhookUrl::parse(url);
+            let url = url.map_err(|_| Failure::Damaged("the address of a third party"))?;
+            Some(ThirdParty { url, silence })
+        }
+    };
+    let static_tokens =
+        if value.static_tokens { StaticTokens::Accepted } else { StaticTokens::Refused };
+    let rules = Rules { cbc: value.allow_cbc.into(), nim_ttl_max_s: value.nim_ttl_max_s };
+    Ok(Acceptance { rules, static_tokens, third_party })
 }
 
 fn place(app: u32) -> String {

@@ -54,6 +54,9 @@ pub struct Bind {
     pub user_name: String,
     /// What the registry is asked.
     pub ask: BindAsk,
+    /// The static token that was shown in place of a credential that could be verified before (S-8.1):
+    /// only the store knows the user's.
+    pub static_token: Option<SecretHash>,
     /// What the device holds of the user's log.
     pub cursor: Option<Cursor>,
     /// Messages sent on an earlier link and not answered.
@@ -120,6 +123,8 @@ pub enum Ask {
     Presence(Vec<UserId>),
     /// Take a new credential, which was verified.
     Renew(Verdict),
+    /// Take a static token, if it is the user's.
+    RenewStatic(SecretHash),
     /// End this session.
     Logout,
 }
@@ -164,6 +169,8 @@ pub enum Act {
     Unban,
     /// Kills every credential issued before now.
     RevokeCredentials,
+    /// Gives the user another static token, whose hash this is (S-8.1).
+    SetStaticToken(SecretHash),
     /// Marks the account as deleted and ends all sessions.
     Delete {
         /// Words for the user, at most 256 bytes.

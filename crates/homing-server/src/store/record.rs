@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use homing_core::policy::{CustomRule, Group, Mix, PlatformCaps, PlatformSet, Policy};
 use homing_core::server::registry::{
-    ConnId, Ended, Place, SecretHash, Session, Standing, Suspicion, UserSessions,
+    ConnId, Ended, Place, SecretHash, Session, Standing, StaticToken, Suspicion, UserSessions,
 };
 use homing_proto::device::{Device, DeviceInfo, KickReason, KickRecord, Platform};
 use homing_proto::id::{DeviceId, LoginId, SessionId};
@@ -120,6 +120,24 @@ pub(super) struct AppSettings {
     pub(super) auto_register: bool,
     #[prost(message, optional, tag = "2")]
     pub(super) policy: Option<PolicyValue>,
+    #[prost(message, optional, tag = "10")]
+    pub(super) acceptance: Option<AcceptanceValue>,
+}
+
+/// What it takes as a credential besides what its keys sign.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AcceptanceValue {
+    #[prost(bool, tag = "1")]
+    pub(super) allow_cbc: bool,
+    #[prost(uint64, tag = "2")]
+    pub(super) nim_ttl_max_s: u64,
+    #[prost(bool, tag = "3")]
+    pub(super) static_tokens: bool,
+    /// Empty: there is no third party.
+    #[prost(string, tag = "4")]
+    pub(super) third_party_url: String,
+    #[prost(bool, tag = "5")]
+    pub(super) third_party_fail_open: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -185,6 +203,16 @@ struct SessionsValue {
     standing: u32,
     #[prost(uint64, optional, tag = "6")]
     banned_until_ms: Option<u64>,
+    #[prost(message, optional, tag = "7")]
+    static_token: Option<StaticTokenValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StaticTokenValue {
+    #[prost(bytes = "bytes", tag = "1")]
+    hash: Bytes,
+    #[prost(uint64, tag = "2")]
+    set_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -297,6 +325,10 @@ pub(super) fn encode_sessions(value: &UserSessions) -> Vec<u8> {
         revoked_before_ms: value.revoked_before.0,
         standing,
         banned_until_ms: ms(banned_until),
+        static_token: value.static_token.map(|token| StaticTokenValue {
+            hash: Bytes::copy_from_slice(&token.hash.0),
+            set_ms: token.set.0,
+        }),
     }
     .encode_to_vec()
 }
@@ -315,7 +347,13 @@ pub(super) fn decode_sessions(bytes: Bytes) -> Result<UserSessions, Failure> {
             2 => Standing::Deleted,
             _ => return Err(Failure::Damaged("a user's standing")),
         },
+        static_token: value.static_token.map(read_static_token).transpose()?,
     })
+}
+
+fn read_static_token(value: StaticTokenValue) -> Result<StaticToken, Failure> {
+    let hash = value.hash[..].try_into().map_err(|_| Failure::Damaged("a static token"))?;
+    Ok(StaticToken { hash: SecretHash(hash), set: WallTime(value.set_ms) })
 }
 
 /// A policy as it is stored.

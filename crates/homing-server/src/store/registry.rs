@@ -1,8 +1,10 @@
 //! Commands that change a user's sessions: one registry value read, decided on, written back.
 
+use std::borrow::Cow;
+
 use homing_core::server::registry::{
-    BindAnswer, Bound, ConnId, EndAnswer, Fresh, SecretHash, Standing, Targets, UserSessions,
-    Verdict,
+    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, SecretHash, Standing, Targets,
+    UserSessions, Verdict,
 };
 use homing_proto::device::KickReason;
 use homing_proto::frame::{Limits, OutboxAck, Refuse, Response, Welcome};
@@ -61,7 +63,8 @@ impl State {
             Some(key) => {
                 let sessions = &mut self.user(key)?.sessions;
                 let before = sessions.clone();
-                let answer = sessions.bind(&bind.ask, fresh, &app.policy, now);
+                let ask = ask_of(bind, sessions);
+                let answer = sessions.bind(&ask, fresh, &app.policy, now);
                 if *sessions != before {
                     self.journal_sessions(key);
                 }
@@ -69,7 +72,8 @@ impl State {
             }
             None => {
                 let mut sessions = UserSessions::default();
-                let answer = sessions.bind(&bind.ask, fresh, &app.policy, now);
+                let ask = ask_of(bind, &sessions);
+                let answer = sessions.bind(&ask, fresh, &app.policy, now);
                 let key = match (&answer, app.registration) {
                     (BindAnswer::Refused(_), _) => None,
                     (BindAnswer::Bound(_), Registration::Beforehand) => {
@@ -294,6 +298,10 @@ impl State {
                 sessions.revoke_credentials(now);
                 Vec::new()
             }
+            Act::SetStaticToken(hash) => {
+                sessions.set_static_token(*hash, now);
+                Vec::new()
+            }
         };
         self.journal_sessions(user);
         let ended = losers.len();
@@ -317,6 +325,17 @@ impl State {
             out.push(Effect::Devices { user: key, devices });
         }
         Ok(())
+    }
+}
+
+/// What the registry is asked, with the verdict on a static token if one was shown.
+fn ask_of<'a>(bind: &'a Bind, sessions: &UserSessions) -> Cow<'a, BindAsk> {
+    match bind.static_token {
+        None => Cow::Borrowed(&bind.ask),
+        Some(shown) => {
+            let credential = sessions.judge_static_token(shown).map(Some);
+            Cow::Owned(BindAsk { credential, ..bind.ask.clone() })
+        }
     }
 }
 

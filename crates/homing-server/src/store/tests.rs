@@ -438,6 +438,7 @@ fn sign_in(state: &mut State, user: usize) -> Origin {
             credential: Ok(Some(Verdict { issued: NOW, expires: None })),
             conn,
         },
+        static_token: None,
         cursor: None,
         outbox_heads: Vec::new(),
         window: WINDOW,

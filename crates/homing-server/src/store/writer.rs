@@ -350,6 +350,11 @@ pub(super) fn request(
         Ask::KickDevices(sessions) => state.kick_devices(from, sessions, now, out),
         Ask::Presence(users) => state.presence(from, users, now),
         Ask::Renew(verdict) => state.renew(from, *verdict, now),
+        Ask::RenewStatic(shown) => match state.user(from.user)?.sessions.judge_static_token(*shown)
+        {
+            Ok(verdict) => state.renew(from, verdict, now),
+            Err(error) => Ok(Err(error)),
+        },
         Ask::Logout => state.log_out(from, now, out),
     }
 }
@@ -366,6 +371,7 @@ impl Ask {
             | Self::MarkRead { .. }
             | Self::KickDevices(_)
             | Self::Renew(_)
+            | Self::RenewStatic(_)
             | Self::Logout => false,
         }
     }

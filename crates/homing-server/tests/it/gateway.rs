@@ -2,6 +2,7 @@
 
 mod api;
 mod bounds;
+mod credentials;
 mod drain;
 mod frames;
 mod policy;

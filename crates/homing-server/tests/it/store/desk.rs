@@ -73,6 +73,7 @@ impl Desk {
     pub(super) fn hello(&self, app: AppId, user: &str, device: u8, intent: Intent) -> Bind {
         let conn = self.conn();
         Bind {
+            static_token: None,
             app,
             user: user_id(user),
             user_name: String::new(),
