@@ -20,6 +20,7 @@ mod delivery;
 mod link;
 mod outbox;
 mod pacing;
+mod reconnect;
 mod requests;
 mod rng;
 mod session;
@@ -29,9 +30,11 @@ mod sync;
 pub use account::Account;
 pub use checks::REFUSED_BEFORE;
 pub use io::*;
+pub use pacing::{DelayPolicy, Failure};
 pub use status::Status;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use homing_proto::device::{Device, DeviceInfo};
 use homing_proto::frame::{OutboxAck, SyncPage, Window};
@@ -65,6 +68,8 @@ pub struct Config {
     pub window: Window,
     /// Where another credential comes from when the present one does not serve (S-8.4).
     pub credentials: CredentialSource,
+    /// The app's own waits between attempts, if it has a rule for them (S-6.2).
+    pub delay_policy: Option<Arc<dyn DelayPolicy>>,
     /// Offline login is refused when the last online login is older (S-4.2), in milliseconds.
     pub max_offline_age_ms: Option<u64>,
     /// Feeds jitter and message ids. Two clients never share one.
@@ -97,6 +102,8 @@ pub struct Client {
     asking: Asking,
     /// A credential came while Hello was on its way: it is shown as soon as there is a link.
     renewal_owed: bool,
+    /// Hellos in a row that were refused for their counter.
+    replays: u32,
     /// What Welcome brought and the store has not been handed yet.
     welcome_page: Option<(SyncPage, Vec<OutboxAck>)>,
     /// What follows when a write is durable.
@@ -129,8 +136,10 @@ enum Network {
 
 /// Whether the app is seen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Scene {
+pub enum Scene {
+    /// It is.
     Foreground,
+    /// It is not.
     Background,
 }
 
@@ -254,6 +263,7 @@ impl Client {
             requests: Requests::default(),
             asking: Asking::default(),
             renewal_owed: false,
+            replays: 0,
             welcome_page: None,
             writes: BTreeMap::new(),
             logins: VecDeque::new(),
@@ -281,16 +291,15 @@ impl Client {
             Input::Command(id, command) => self.command(turn, id, command),
             Input::Opened(attempt) => self.opened(attempt),
             Input::Received(attempt, frame) => self.received(turn, attempt, frame),
-            Input::Lost(attempt, error) => {
-                if self.link.attempt() == Some(attempt) {
-                    self.lost(turn, error, None);
-                }
-            }
+            Input::Lost(attempt, error) => self.link_lost(turn, attempt, error),
             Input::Persisted(batch) => self.persisted(turn, batch),
             Input::PersistFailed(batch, error) => self.persist_failed(turn, batch, error),
             Input::StoreOpened(generation, opened) => self.store_opened(turn, generation, opened),
             Input::StoreFailed(generation, error) => self.store_failed(turn, generation, error),
             Input::StoreClosed(generation) => self.store_closed(turn, generation),
+            Input::StoreDamaged(generation) => {
+                self.store_damaged(turn, generation, &Code::STORE_CORRUPT.into());
+            }
             Input::CredentialAnswered(id, answer) => self.credential_answered(turn, id, answer),
             Input::Hint(hint) => self.hint(turn, hint),
             Input::Timeout => self.timeout(turn),
@@ -386,6 +395,9 @@ impl Client {
         self.link_timeout(turn);
         self.session_timeout(turn);
         self.asking_timeout(turn);
+        if let Some(error) = self.sync.give_up(turn.now.time) {
+            turn.event(Event::SyncFailed(error));
+        }
         self.outbox.wake(turn.now.time);
         self.store.wake(turn.now.time);
         if self.unsaved.is_some_and(|at| turn.now.time >= at) {
@@ -409,14 +421,15 @@ impl Client {
             }
             Hint::NetworkUp => {
                 self.network = Network::Up;
-                self.hurry(turn);
+                self.doubt(turn);
             }
             Hint::Foreground => {
                 self.scene = Scene::Foreground;
                 self.hurry(turn);
             }
             Hint::Background => self.scene = Scene::Background,
-            Hint::Wake | Hint::Tap => self.hurry(turn),
+            Hint::Wake => self.doubt(turn),
+            Hint::Tap => self.hurry(turn),
         }
     }
 
@@ -484,11 +497,22 @@ impl Client {
     }
 
     fn persist_failed(&mut self, turn: &mut Turn<'_>, batch: BatchId, error: Error) {
-        self.link_persist_failed(turn, batch, &error);
+        let generation = self.writes.get(&batch).and_then(Write::generation);
+        let damage = generation.filter(|_| error.code == Code::STORE_CORRUPT);
+        if damage.is_none() {
+            self.link_persist_failed(turn, batch, &error);
+        }
         let Some(write) = self.writes.remove(&batch) else { return };
-        if write.generation().is_none() {
+        if generation.is_none() {
             self.unsaved = Some(turn.now.time + RETRY_MS);
         }
+        self.write_failed(turn, batch, write, error.clone());
+        if let Some(generation) = damage {
+            self.store_damaged(turn, generation, &error);
+        }
+    }
+
+    fn write_failed(&mut self, turn: &mut Turn<'_>, batch: BatchId, write: Write, error: Error) {
         match write {
             Write::Account => {}
             Write::Calls(calls) => turn.complete_all(calls, &Err(error)),
@@ -608,7 +632,8 @@ const fn cause(input: &Input) -> Cause {
         | Input::PersistFailed(..)
         | Input::StoreOpened(..)
         | Input::StoreFailed(..)
-        | Input::StoreClosed(_) => Cause::Store,
+        | Input::StoreClosed(_)
+        | Input::StoreDamaged(_) => Cause::Store,
         Input::Timeout => Cause::Timer,
     }
 }

@@ -95,6 +95,9 @@ pub const OUTBOX: usize = 10_000;
 pub const PUSH_BUFFER: usize = 256;
 /// How long a push is held back before a page is asked for (D-3).
 pub const PUSH_HOLD_MS: u64 = 700;
+/// A data sync in which nothing comes in and nothing is stored for this long ends with an error: past
+/// what a request or a slow disk may take (S-2.4).
+pub const SYNC_PROGRESS_MS: u64 = 30_000;
 /// Bytes queued for one connection before it is cut off as a slow reader (W-7). The log keeps
 /// what it did not read.
 pub const OUTBOUND_BYTES: usize = 4 * 1024 * 1024;
@@ -132,6 +135,10 @@ pub const ATTEMPTS_PER_WINDOW: usize = 12;
 pub const ATTEMPT_WINDOW_MS: u64 = 60_000;
 /// A hint never brings attempts closer together than this (S-6.3).
 pub const ATTEMPT_SPACING_MS: u64 = 500;
+
+/// An attempt that has taken this long when the network changes or the device wakes is begun anew:
+/// longer than a good way needs for connection and Hello, shorter than a user waits (S-6.3).
+pub const STALE_ATTEMPT_MS: u64 = 1_000;
 
 /// Explicit logins that may reach the network within [`LOGIN_WINDOW_MS`] (S-3.5).
 pub const LOGINS_PER_WINDOW: usize = 5;

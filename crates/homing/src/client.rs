@@ -15,7 +15,6 @@ use homing_proto::frame::Credential;
 use homing_proto::id::{ClientMsgId, ConversationId, DeviceId, SessionId, UserId};
 use homing_proto::message::Content;
 use homing_proto::time::WallTime;
-use tokio::sync::mpsc;
 
 pub use self::call::Pending;
 pub use self::login::{LoggedIn, Login};
@@ -24,7 +23,7 @@ use crate::board::{Board, Fact, Phase};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::device;
-use crate::driver::{Call, Driver, Parts};
+use crate::driver::{Call, Calls, Driver, Parts};
 use crate::keeper;
 use crate::log::Subscription;
 
@@ -36,7 +35,7 @@ use crate::log::Subscription;
 /// background.
 #[derive(Clone)]
 pub struct Client {
-    calls: mpsc::Sender<Call>,
+    calls: Calls,
     board: Arc<Board>,
     device: DeviceId,
     clock: Clock,
@@ -73,10 +72,11 @@ impl Client {
                 Some(_) => CredentialSource::Provider,
                 None => CredentialSource::Calls,
             },
+            delay_policy: config.delay_policy,
             max_offline_age_ms: config.max_offline_age_ms,
             seed: u64::from_le_bytes(device::random()?),
         };
-        let (calls, calls_in) = mpsc::channel(CALLS);
+        let (calls, calls_in) = Calls::channel();
         let (driver, board) = Driver::new(Parts {
             config: core,
             account: started.loaded.account,
@@ -261,7 +261,7 @@ impl Client {
     /// # Errors
     /// `not_initialized` when the client is closed.
     pub async fn hint(&self, hint: Hint) -> Result<(), Error> {
-        self.calls.send(Call::Hint(hint)).await.map_err(|_| call::closed())
+        self.calls.put(Call::Hint(hint))
     }
 
     /// Lets go of every file and connection, so that another process can use the data directory
@@ -307,6 +307,3 @@ impl std::fmt::Debug for Client {
         f.debug_struct("Client").field("status", &*self.board.status.borrow()).finish()
     }
 }
-
-/// Calls that wait for the driver; who calls more waits to call.
-const CALLS: usize = 64;

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use homing_core::client::Hint;
+use homing_core::client::{DelayPolicy, Failure, Hint};
 use homing_proto::device::Platform;
 use homing_proto::frame::Window;
 use homing_proto::id::AppId;
@@ -46,6 +47,7 @@ pub struct Config {
     pub(crate) event_capacity: usize,
     pub(crate) network: NetworkSwitch,
     pub(crate) clock_shift: ClockShift,
+    pub(crate) delay_policy: Option<Arc<dyn DelayPolicy>>,
     pub(crate) provider: Option<Arc<dyn CredentialProvider>>,
     roots: TlsRoots,
     plaintext: Plaintext,
@@ -85,6 +87,7 @@ impl Config {
             event_capacity: EVENTS,
             network: NetworkSwitch::default(),
             clock_shift: ClockShift::default(),
+            delay_policy: None,
             provider: None,
             roots: TlsRoots::default(),
             plaintext: Plaintext::default(),
@@ -137,8 +140,29 @@ impl Config {
 
     /// Refuses offline login when the last online login is older than this (S-4.2).
     #[must_use]
-    pub fn max_offline_age(mut self, age: std::time::Duration) -> Self {
+    pub fn max_offline_age(mut self, age: Duration) -> Self {
         self.max_offline_age_ms = Some(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Waits between attempts as the app likes (S-6.2), in place of the SDK's own back-off, which
+    /// grows at random to 20 s, and to 5 min while the app is not seen. At most 5 min; attempts keep
+    /// half a second between them and 12 a minute as their ceiling, and what the server says of
+    /// coming back holds. A rule that panics is as good as none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let config = homing::Config::new(1, "ws://127.0.0.1:7700")?
+    ///     .delay_policy(|failure| Duration::from_secs(u64::from(failure.number.min(30))));
+    /// # Ok::<(), homing::Error>(())
+    /// ```
+    #[must_use]
+    pub fn delay_policy(
+        mut self,
+        rule: impl Fn(Failure) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.delay_policy = Some(Arc::new(Rule(rule)));
         self
     }
 
@@ -221,6 +245,22 @@ impl Config {
         let endpoints: Result<_, _> =
             self.servers.iter().map(|url| Endpoint::parse(url, self.plaintext)).collect();
         Ok(Arc::new(WebSocket::new(endpoints?, &self.roots)?))
+    }
+}
+
+/// The app's rule for waits, as the client machine wants it.
+struct Rule<F>(F);
+
+impl<F: Fn(Failure) -> Duration + Send + Sync> DelayPolicy for Rule<F> {
+    fn delay_ms(&self, failure: Failure) -> Option<u64> {
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.0)(failure)));
+        Some(u64::try_from(asked.ok()?.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl<F> std::fmt::Debug for Rule<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rule")
     }
 }
 

@@ -4,6 +4,7 @@
 //! answers of the disk, the timer. Each goes into the machine; what comes out is done in order. The
 //! loop waits for nothing but its next input, and for room in the queue to the disk.
 
+mod calls;
 mod closing;
 mod connection;
 mod hold;
@@ -15,12 +16,13 @@ use std::time::Duration;
 use homing_core::client::account::Account;
 use homing_core::client::status::Status;
 use homing_core::client::{
-    self as core, AskId, Attempt, Command, CommandId, Event, Generation, Hint, Input, Output, Reply,
+    self as core, AskId, Attempt, Command, CommandId, Event, Hint, Input, Output, Reply,
 };
 use homing_proto::{Code, Error};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
+pub(crate) use self::calls::{Call, Calls, CallsIn};
 use self::connection::{Connection, ConnectionId, News};
 use self::hold::Hold;
 use crate::board::{Board, Fact, Move, Phase};
@@ -29,27 +31,13 @@ use crate::keeper::{Answer, Job, Reading};
 use crate::provider::{CredentialProvider, Question};
 use crate::transport::{NetworkSwitch, Transport};
 
-/// A call of a handle.
-#[derive(Debug)]
-pub(crate) enum Call {
-    /// For the client machine.
-    Command(Box<Command>, oneshot::Sender<Result<Reply, Error>>, Option<Move>),
-    /// The device tells something.
-    Hint(Hint),
-    /// Answered once no store is being opened, so that a read after a login finds the store that
-    /// this login opens (S-3.7).
-    Settle(oneshot::Sender<()>),
-    /// A read found the local store damaged.
-    Damaged,
-}
-
 /// See the module.
 pub(crate) struct Driver {
     core: core::Client,
     config: core::Config,
     clock: Clock,
     sleep_watch: SleepWatch,
-    calls: mpsc::Receiver<Call>,
+    calls: CallsIn,
     jobs: mpsc::Sender<Job>,
     answers: mpsc::UnboundedReceiver<Answer>,
     transport: Arc<dyn Transport>,
@@ -66,7 +54,7 @@ pub(crate) struct Driver {
     waiting: BTreeMap<CommandId, oneshot::Sender<Result<Reply, Error>>>,
     last_command: u64,
     /// The store's reader, until the machine says that the app may use it.
-    reading: Option<(Generation, Reading)>,
+    reading: Option<Reading>,
     /// Stores that are being opened.
     opening: usize,
     settling: Vec<oneshot::Sender<()>>,
@@ -75,8 +63,6 @@ pub(crate) struct Driver {
     hold: Hold,
     /// Calls of `suspend` in the machine's hands.
     suspending: Vec<CommandId>,
-    /// The store turned out to be damaged and is being opened anew.
-    mending: bool,
     /// What a machine that was replaced counted, so that the status goes on counting.
     seq_base: u64,
     /// What is to go into the machine next.
@@ -91,7 +77,7 @@ pub(crate) struct Parts {
     pub(crate) account: Account,
     pub(crate) clock: Clock,
     pub(crate) scene: Hint,
-    pub(crate) calls: mpsc::Receiver<Call>,
+    pub(crate) calls: CallsIn,
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) answers: mpsc::UnboundedReceiver<Answer>,
     pub(crate) transport: Arc<dyn Transport>,
@@ -133,7 +119,6 @@ impl Driver {
             writing: 0,
             hold: Hold::Held,
             suspending: Vec::new(),
-            mending: false,
             seq_base: 0,
             inputs: VecDeque::from([Input::Hint(parts.scene)]),
             moves: Vec::new(),
@@ -150,7 +135,7 @@ impl Driver {
             self.work().await;
             let timer = self.timer();
             tokio::select! {
-                call = self.calls.recv(), if self.waiting.len() < WAITING => match call {
+                call = self.calls.next(), if self.waiting.len() < WAITING => match call {
                     Some(call) => self.called(call).await,
                     None => break,
                 },
@@ -238,9 +223,9 @@ impl Driver {
             }
             Output::Readable(which) => {
                 let reading = which.and_then(|(generation, _)| {
-                    self.reading.as_ref().filter(|(of, _)| *of == generation).cloned()
+                    self.reading.as_ref().filter(|of| of.generation == generation).cloned()
                 });
-                self.board.set_readable(reading.map(|(_, reading)| reading));
+                self.board.set_readable(reading);
             }
             Output::AskCredential(id, ask) => {
                 tracing::debug!(reason = ?ask.reason, "a credential is asked for");
@@ -261,7 +246,7 @@ impl Driver {
         match call {
             Call::Hint(hint) => self.inputs.push_back(Input::Hint(hint)),
             Call::Settle(settled) => self.settling.push(settled),
-            Call::Damaged => self.mend(),
+            Call::Damaged(generation) => self.inputs.push_back(Input::StoreDamaged(generation)),
             Call::Command(command, caller, held) => {
                 self.moves.extend(held);
                 match *command {
@@ -304,42 +289,20 @@ impl Driver {
     fn answered(&mut self, answer: Answer) {
         match answer {
             Answer::Input(input) => {
-                let mut damaged = false;
                 match &input {
-                    Input::Persisted(_) => self.writing = self.writing.saturating_sub(1),
-                    Input::PersistFailed(_, error) => {
+                    Input::Persisted(_) | Input::PersistFailed(..) => {
                         self.writing = self.writing.saturating_sub(1);
-                        damaged = error.code == Code::STORE_CORRUPT;
                     }
                     Input::StoreOpened(..) | Input::StoreFailed(..) => {
                         self.opening = self.opening.saturating_sub(1);
-                        self.mending = false;
                     }
                     _ => {}
                 }
                 self.inputs.push_back(input);
-                if damaged {
-                    self.mend();
-                }
             }
-            Answer::Reading(generation, reading) => self.reading = Some((generation, reading)),
+            Answer::Reading(reading) => self.reading = Some(reading),
             Answer::Unlocked => self.gone(),
             Answer::Locked(taken) => self.taken_back(taken),
-        }
-    }
-
-    /// The store is damaged: the machine lets go of it and opens it anew, which sets the file aside
-    /// and starts a fresh one, and then fills it from the server (I9).
-    fn mend(&mut self) {
-        let is_open = self.reading.is_some() && matches!(self.hold, Hold::Held);
-        if self.mending || !is_open {
-            return;
-        }
-        tracing::warn!("the local store is damaged and is opened anew");
-        self.mending = true;
-        for command in [Command::Suspend, Command::Resume] {
-            let id = self.next_command();
-            self.inputs.push_back(Input::Command(id, command));
         }
     }
 

@@ -45,8 +45,8 @@ pub(crate) enum Job {
 pub(crate) enum Answer {
     /// For the client machine.
     Input(Input),
-    /// Questions about this generation's data go here. Comes before its `StoreOpened`.
-    Reading(Generation, Reading),
+    /// Questions about a store's data go here. Comes before its `StoreOpened`.
+    Reading(Reading),
     Unlocked,
     /// With the account record, if somebody else changed it meanwhile.
     Locked(Result<Option<Box<Loaded>>, Error>),
@@ -252,8 +252,8 @@ impl Keeper {
         self.last = Some((generation, user.clone()));
         let opening = self.shelf.open(&user, missing)?;
         if let Some(writer) = opening.store {
-            let reading = ReadingThread::start(writer.reader()?)?;
-            self.answer(Answer::Reading(generation, reading.reading()));
+            let reading = ReadingThread::start(generation, writer.reader()?)?;
+            self.answer(Answer::Reading(reading.reading()));
             self.open = Some(OpenStore { generation, writer, reading });
         }
         Ok(opening.opened)

@@ -84,7 +84,8 @@ pub use transport::{NetworkSwitch, Plaintext, TlsRoots};
 
 pub use homing_core::client::status::{self, Action, Status};
 pub use homing_core::client::{
-    Depth, Event, Force, Hint, LocalData, Pending as PendingMessage, REFUSED_BEFORE, SendState,
+    Depth, Event, Failure, Force, Hint, LocalData, Pending as PendingMessage, REFUSED_BEFORE,
+    Scene, SendState,
 };
 pub use homing_proto::code::{Advice, Blame};
 pub use homing_proto::device::{DeviceInfo, KickReason, KickRecord, Platform};

@@ -8,12 +8,12 @@ mod operation;
 mod output;
 mod providing;
 mod request;
-mod sending;
 mod shape;
 mod waiting;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,13 +21,12 @@ use homing::{
     Client, ClockShift, Config, Fact, Logged, NetworkSwitch, Plaintext, Platform, TlsRoots,
 };
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, coop};
 
 use self::operation::Driven;
 use self::output::Output;
 use self::providing::Providing;
 use self::request::Request;
-use self::sending::{Sending, first_poll};
 use self::waiting::Waiting;
 use crate::cli::{Done, Outcome};
 use crate::failure::Failure;
@@ -139,8 +138,7 @@ async fn drive(arguments: &Arguments) -> Outcome {
     let client = open.await.map_err(|error| Failure::of(what(), &error))?;
     let waiting = Arc::new(Waiting::default());
     let telling = tokio::spawn(tell(client.clone(), output.clone(), waiting.clone()));
-    let sending = Sending::start(client.clone());
-    let driven = Driven { client: client.clone(), sending, network, clock, waiting, providing };
+    let driven = Driven { client: client.clone(), network, clock, waiting, providing };
     let mut running = JoinSet::new();
     tokio::select! {
         () = read(lines::stdin(), &driven, &output, &mut running) => finish(&mut running).await,
@@ -187,6 +185,15 @@ async fn read(
             running.spawn(operation);
         }
     }
+}
+
+/// Polls once, in any case; whether it is over. What a future does first is then done.
+async fn first_poll(future: &mut (impl Future<Output = ()> + Unpin)) -> bool {
+    let poll = std::future::poll_fn(|context| {
+        let poll = std::pin::Pin::new(&mut *future).poll(context);
+        Poll::Ready(poll.is_ready())
+    });
+    coop::unconstrained(poll).await
 }
 
 /// Gives operations a while to end by themselves.
@@ -240,7 +247,8 @@ const EXAMPLES: &str = r#"In, one line each (`id` is a number or a string and co
 Also: renew, provide (token, or not_now with retry_after_ms, needs_user, signed_out; with ask, the
 question's number), logout (wipe), status, self, devices, kick_device (session or sessions), mark_read
 (with, seq), conversations (limit), conversation (with), outbox, users and presence (users),
-network (up), suspend, resume, close. `conversation":"user/bob` says the same as `with":"bob`.
+network (up), hint (network_up, network_down, network_changed, wake, foreground, background or tap),
+suspend, resume, close. `conversation":"user/bob` says the same as `with":"bob`.
 
 Out, one line each:
   {"id":1,"ok":{…}}  or  {"id":1,"err":{"code":201,"name":"credential_expired","text":"…","advice":"re_authenticate"}}

@@ -52,6 +52,10 @@ pub struct LastLogin {
     pub server_offset_ms: i64,
     /// The device's clock at the last Welcome.
     pub verified_at: WallTime,
+    /// The mark that the login put on the device in place of the configured one (S-3.1).
+    pub tag: Option<String>,
+    /// The client type that the login gave in place of the configured one (S-3.1).
+    pub custom_type: Option<u32>,
 }
 
 impl Account {

@@ -3,7 +3,8 @@
 use homing_proto::frame::Credential;
 use homing_proto::id::UserId;
 use homing_proto::limits::{
-    LOGIN_EXTENSION_BYTES, LOGIN_WINDOW_MS, LOGINS_PER_WINDOW, TOKEN_BYTES, USER_NAME_BYTES,
+    DEVICE_TEXT_BYTES, LOGIN_EXTENSION_BYTES, LOGIN_WINDOW_MS, LOGINS_PER_WINDOW, TOKEN_BYTES,
+    USER_NAME_BYTES,
 };
 use homing_proto::time::{Time, WallTime};
 use homing_proto::{Code, Error};
@@ -90,6 +91,9 @@ pub(super) fn check_login(credential: &Credential, options: &LoginOptions) -> Re
     }
     if options.user_name.len() > USER_NAME_BYTES {
         return Err(Error::new(Code::INVALID_ARGUMENT).with_text("user name: more than 256 bytes"));
+    }
+    if options.tag.as_ref().is_some_and(|tag| tag.len() > DEVICE_TEXT_BYTES) {
+        return Err(Error::new(Code::INVALID_ARGUMENT).with_text("tag: more than 32 bytes"));
     }
     if options.extension.len() > LOGIN_EXTENSION_BYTES {
         return Err(Error::new(Code::INVALID_ARGUMENT).with_text("extension: more than 4 KiB"));

@@ -1,13 +1,11 @@
-//! The way to the server: dialing, Hello and its answers, losing a link and coming back (S-6).
+//! The way to the server: dialing, Hello and its answers (S-6).
 
-use homing_proto::device::KickRecord;
+use homing_proto::device::{Device, KickRecord};
 use homing_proto::frame::{
     Binding, ClientFrame, Close, Hello, Intent, Refuse, Resume, ServerFrame, Welcome,
 };
 use homing_proto::id::SessionId;
-use homing_proto::limits::{
-    BACKOFF_CAP_BACKGROUND_MS, BACKOFF_CAP_MS, LOGIN_DIALS, PROTO, PROVEN_LIFE_MS,
-};
+use homing_proto::limits::PROTO;
 use homing_proto::time::{Time, WallTime};
 use homing_proto::{Code, Error};
 
@@ -15,11 +13,11 @@ use super::account::LastLogin;
 use super::link::{Counter, Link, Opening, Pulse, Rows, Settling, Wire};
 use super::session::{Granted, Session, why};
 use super::status::{CredentialStatus, Why};
-use super::{Attempt, BatchId, Client, Event, Network, Output, Scene, Turn, Write};
+use super::{Attempt, BatchId, Client, Event, Network, Output, Turn, Write};
 
 /// What a new link would be for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Purpose {
+pub(super) enum Purpose {
     /// To sign in.
     Session,
     /// To deliver the ends of old sessions.
@@ -93,26 +91,6 @@ impl Client {
                 self.credential_expiring(turn, seconds);
             }
             self.settle_log(turn);
-        }
-    }
-
-    /// A reason to try at once, within what pacing allows (S-6.3), or to doubt what seems to live.
-    pub(super) fn hurry(&mut self, turn: &mut Turn<'_>) {
-        self.asking.hurry(turn.now.time);
-        let allowed = self.pacing.allowed(turn.now.time);
-        match &mut self.link {
-            Link::Waiting { until, .. } => *until = (*until).min(allowed),
-            Link::Connected(wire) if !wire.is_probing() => {
-                let nonce = wire.probe(turn.now.time);
-                let attempt = wire.attempt;
-                turn.put(Output::Transmit(attempt, ClientFrame::Ping { nonce }));
-            }
-            Link::Idle
-            | Link::Opening(_)
-            | Link::Handshaking { .. }
-            | Link::Settling(_)
-            | Link::Connected(_)
-            | Link::Errand { .. } => {}
         }
     }
 
@@ -197,47 +175,6 @@ impl Client {
         }
     }
 
-    /// The link or the attempt is gone. The way back begins here (S-6.1, S-6.2).
-    pub(super) fn lost(&mut self, turn: &mut Turn<'_>, error: Error, window_ms: Option<u32>) {
-        let was_errand = self.purpose() == Some(Purpose::Errand);
-        if let Link::Connected(wire) = &self.link
-            && turn.now.time.since(wire.since) >= PROVEN_LIFE_MS
-        {
-            self.pacing.proven();
-        }
-        self.drop_link(turn, &error);
-        if let Session::SigningIn(login) = &mut self.session {
-            login.last_error = Some(error.clone());
-            if login.dials >= LOGIN_DIALS {
-                return self.login_failed(turn, &error);
-            }
-        }
-        let cap = match self.scene {
-            Scene::Foreground if !was_errand => BACKOFF_CAP_MS,
-            Scene::Foreground | Scene::Background => BACKOFF_CAP_BACKGROUND_MS,
-        };
-        let mut wait = self.pacing.back_off(&mut self.rng, cap);
-        if let Some(window) = window_ms {
-            wait = self.rng.up_to(u64::from(window));
-        }
-        if let Some(after) = error.retry_after_ms {
-            // Everybody was told the same moment; spread what comes after it.
-            wait = u64::from(after) + wait.min(u64::from(after / 4));
-        }
-        let until = self.pacing.allowed(turn.now.time + wait);
-        self.link = Link::Waiting { until, cause: Some(error) };
-    }
-
-    /// Lets go of the link, if there is one; what was open on it ends with `error`.
-    pub(super) fn drop_link(&mut self, turn: &mut Turn<'_>, error: &Error) {
-        if let Some(attempt) = self.link.attempt() {
-            turn.put(Output::Close(attempt));
-        }
-        self.link = Link::Idle;
-        self.link_ended(turn, error);
-        self.requests.clear();
-    }
-
     /// The connection on which the server answered.
     pub(super) const fn live_attempt(&self) -> Option<Attempt> {
         match &self.link {
@@ -250,15 +187,6 @@ impl Client {
     pub(super) fn run_errand(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         self.transmit_jobs(turn, attempt);
         self.link = Link::Errand { attempt, since: turn.now.time };
-    }
-
-    /// Ends everything that was open on the link; nothing of it is waited for any more.
-    pub(super) fn link_ended(&mut self, turn: &mut Turn<'_>, error: &Error) {
-        self.outbox.lost();
-        self.requests_lost(turn, error);
-        if self.sync.lost() {
-            turn.event(Event::SyncFailed(Error::new(Code::SUPERSEDED)));
-        }
     }
 
     pub(super) fn link_persisted(&mut self, batch: BatchId) {
@@ -323,7 +251,7 @@ impl Client {
         wanted.then_some(Time(0))
     }
 
-    fn purpose(&self) -> Option<Purpose> {
+    pub(super) fn purpose(&self) -> Option<Purpose> {
         match &self.session {
             Session::SigningIn(_) => Some(Purpose::Session),
             Session::SignedIn(account) if account.wants_link() => Some(Purpose::Session),
@@ -356,8 +284,12 @@ impl Client {
     }
 
     /// The next hello counter, on its way to the disk while the connection is being made.
+    ///
+    /// A device that was set back to a backup is behind what the server saw, by nobody knows how
+    /// much: each refusal makes the next step a larger one, so that a few attempts are enough.
     fn draw_counter(&mut self, turn: &mut Turn<'_>) -> Counter {
-        self.account.counter += 1;
+        let step = 1 << (REPLAY_STEP_BITS * self.replays).min(REPLAY_STEP_MOST);
+        self.account.counter = self.account.counter.saturating_add(step);
         Counter::Saving(self.persist_account(turn, Write::Account))
     }
 
@@ -427,7 +359,7 @@ impl Client {
             sdk: self.config.sdk.clone(),
             app: self.config.app,
             user: user.clone(),
-            device: self.config.device.clone(),
+            device: self.device(),
             intent,
             credential,
             resume,
@@ -442,6 +374,19 @@ impl Client {
         })
     }
 
+    /// What the device says of itself: as configured, but for what the login gave (S-3.1).
+    fn device(&self) -> Device {
+        let mut device = self.config.device.clone();
+        let last = self.account.last.as_ref();
+        let (tag, custom_type) = match &self.session {
+            Session::SigningIn(login) => (login.options.tag.clone(), login.options.custom_type),
+            _ => (last.and_then(|last| last.tag.clone()), last.and_then(|last| last.custom_type)),
+        };
+        device.tag = tag.unwrap_or(device.tag);
+        device.custom_type = custom_type.unwrap_or(device.custom_type);
+        device
+    }
+
     fn welcomed(&mut self, turn: &mut Turn<'_>, welcome: Welcome) {
         let Link::Handshaking { attempt, since } = self.link else { return };
         let resume = match self.granted_session(&welcome) {
@@ -453,6 +398,10 @@ impl Client {
             Session::SignedIn(account) => account.user.clone(),
             Session::SignedOut(_) | Session::Ending(_) => return,
         };
+        let Device { tag, custom_type, .. } = self.device();
+        let configured = &self.config.device;
+        let tag = (tag != configured.tag).then_some(tag);
+        let custom_type = (custom_type != configured.custom_type).then_some(custom_type);
         let credential = match &mut self.session {
             Session::SigningIn(login) => {
                 login.granted = Some(Granted { registered: welcome.registered });
@@ -471,6 +420,8 @@ impl Client {
                 .map(|ms| WallTime(welcome.server_time.0.saturating_add(ms))),
             server_offset_ms: offset_ms(welcome.server_time, turn.now.wall),
             verified_at: turn.now.wall,
+            tag,
+            custom_type,
         });
         // Another account's living session must not be forgotten without its end.
         if let Some(before) = before
@@ -481,6 +432,7 @@ impl Client {
             let end = homing_proto::frame::EndSession { app, user: before.user, session, secret };
             self.account.add_job(end);
         }
+        self.replays = 0;
         let account = self.persist_account(turn, Write::Account);
         let wire = Wire::new(attempt, turn.now.time, since, welcome.limits);
         self.link = Link::Settling(Settling {
@@ -521,6 +473,9 @@ impl Client {
             return;
         }
         let Refuse { error, terminal, kick, .. } = refuse;
+        if error.code == Code::HELLO_REPLAYED {
+            self.replays += 1;
+        }
         match &self.session {
             Session::SigningIn(login) => {
                 if is_passing(&error) {
@@ -608,6 +563,12 @@ impl Client {
         }
     }
 }
+
+/// The step to the next hello counter grows by so many bits with each refusal of one, to 2 to the
+/// power of `REPLAY_STEP_MOST`: four attempts pass a gap of 16 million, and no device ever says Hello
+/// often enough to use up what is left.
+const REPLAY_STEP_BITS: u32 = 8;
+const REPLAY_STEP_MOST: u32 = 40;
 
 /// The server cannot say yes now but may later, within one login's patience.
 const fn is_passing(error: &Error) -> bool {

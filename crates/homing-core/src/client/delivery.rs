@@ -173,7 +173,7 @@ impl Client {
     ) {
         let window = entries.is_empty();
         let catching_up = self.sync.is_catching_up();
-        let reached = self.sync.written(batch);
+        let reached = self.sync.written(turn.now.time, batch);
         if window {
             turn.event(Event::WindowChanged);
         }
@@ -294,7 +294,7 @@ impl Client {
 
     fn take_welcome_page(&mut self, turn: &mut Turn<'_>, page: SyncPage, acks: Vec<OutboxAck>) {
         turn.event(Event::SyncStarted);
-        if let Err(error) = self.sync.began(page)
+        if let Err(error) = self.sync.began(turn.now.time, page)
             && self.sync.stall(turn.now.time, error.clone())
         {
             turn.event(Event::SyncFailed(error));
@@ -399,7 +399,7 @@ impl Client {
                 if empty && behind > stored {
                     Err(strange_answer())
                 } else {
-                    self.sync.take_page(page)
+                    self.sync.take_page(turn.now.time, page)
                 }
             }
             Ok(_) => Err(strange_answer()),

@@ -42,8 +42,9 @@ pub enum Input {
     Opened(Attempt),
     /// A frame came.
     Received(Attempt, ServerFrame),
-    /// The connection could not be made, or is gone. `error` is `network`, `timeout`, or what was
-    /// wrong with the bytes.
+    /// The connection could not be made, or is gone. `error` is `network` when the other end or
+    /// something on the way ended it, `offline` when this device's own network is gone, `timeout`, or
+    /// what was wrong with the bytes.
     Lost(Attempt, Error),
     /// The write is durable.
     Persisted(BatchId),
@@ -55,6 +56,8 @@ pub enum Input {
     StoreFailed(Generation, Error),
     /// Answers [`Output::CloseStore`]: no lock is held any more.
     StoreClosed(Generation),
+    /// A read found this store damaged. A write says so by its [`Input::PersistFailed`].
+    StoreDamaged(Generation),
     /// Answers [`Output::AskCredential`]; one that was withdrawn changes nothing.
     CredentialAnswered(AskId, CredentialAnswer),
     /// The device tells something (S-6.3).
@@ -158,6 +161,10 @@ pub struct LoginOptions {
     pub user_name: String,
     /// What to do when other devices hold all places.
     pub force: Force,
+    /// A mark on this device, at most 32 bytes, in place of the configured one.
+    pub tag: Option<String>,
+    /// The app's own client type, in place of the configured one.
+    pub custom_type: Option<u32>,
     /// Handed to third-party authentication.
     pub extension: Bytes,
     /// The time limit in milliseconds.
@@ -171,6 +178,8 @@ impl Default for LoginOptions {
         Self {
             user_name: String::new(),
             force: Force::Displace,
+            tag: None,
+            custom_type: None,
             extension: Bytes::new(),
             timeout_ms: homing_proto::limits::LOGIN_TIMEOUT_MS,
             depth: Depth::Verified,

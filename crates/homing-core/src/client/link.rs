@@ -85,6 +85,8 @@ pub(super) struct Wire {
     /// The last measured round trip.
     pub(super) rtt_ms: u64,
     liveness_ms: u64,
+    /// Over this the return is spread when the server goes without a word (S-6.7).
+    pub(super) reconnect_window_ms: u32,
     /// A question nobody has answered yet: its nonce and when it was asked.
     probe: Option<(u32, Time)>,
     nonce: u32,
@@ -110,6 +112,7 @@ impl Wire {
             rtt_ms: now.since(asked),
             // A server may ask for more patience, within reason; less only makes false alarms.
             liveness_ms: u64::from(limits.liveness_ms).clamp(LIVENESS_MS, 4 * LIVENESS_MS),
+            reconnect_window_ms: limits.reconnect_window_ms,
             probe: None,
             nonce: 0,
         }
@@ -124,6 +127,11 @@ impl Wire {
 
     pub(super) const fn is_probing(&self) -> bool {
         self.probe.is_some()
+    }
+
+    /// What was asked before says nothing about now: the next question begins afresh.
+    pub(super) const fn forget_probe(&mut self) {
+        self.probe = None;
     }
 
     pub(super) fn answered(&mut self, now: Time, nonce: u32) {
@@ -179,6 +187,16 @@ impl Link {
             | Self::Errand { attempt, .. }
             | Self::Settling(Settling { wire: Wire { attempt, .. }, .. })
             | Self::Connected(Wire { attempt, .. }) => Some(*attempt),
+        }
+    }
+
+    /// Since when a connection is being made or Hello is unanswered.
+    pub(super) const fn attempt_since(&self) -> Option<Time> {
+        match self {
+            Self::Opening(Opening { since, .. })
+            | Self::Handshaking { since, .. }
+            | Self::Errand { since, .. } => Some(*since),
+            Self::Idle | Self::Waiting { .. } | Self::Settling(_) | Self::Connected(_) => None,
         }
     }
 

@@ -1,13 +1,37 @@
 //! When the next connection attempt may come (S-6.2, S-6.3, I16).
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 
+use homing_proto::code::Code;
 use homing_proto::limits::{
     ATTEMPT_SPACING_MS, ATTEMPT_WINDOW_MS, ATTEMPTS_PER_WINDOW, BACKOFF_BASE_MS,
 };
 use homing_proto::time::Time;
 
+use super::Scene;
 use super::rng::Rng;
+
+/// The app's own rule for the wait after a failed attempt or a lost link (S-6.2).
+///
+/// It replaces the drawn back-off and nothing else: attempts keep their distance and their ceiling
+/// (I16), a wait is at most five minutes, and what the server says of coming back holds.
+pub trait DelayPolicy: Debug + Send + Sync {
+    /// The wait in milliseconds; `None` for the client's own back-off. Asked once for each failure;
+    /// must not block.
+    fn delay_ms(&self, failure: Failure) -> Option<u64>;
+}
+
+/// What a [`DelayPolicy`] is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// Failures in a row since a link last lived long enough, this one included.
+    pub number: u32,
+    /// What ended the attempt or the link.
+    pub code: Code,
+    /// Whether the app is seen.
+    pub scene: Scene,
+}
 
 /// Full-jitter back-off under a hard ceiling on attempts.
 ///

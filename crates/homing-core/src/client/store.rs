@@ -180,6 +180,22 @@ impl Client {
         self.quiet_when_closed(turn);
     }
 
+    /// The open store is damaged: it is let go of and opened anew, which sets the file aside and
+    /// starts a fresh one; a new link then fills that from the server (I9). The session goes on.
+    pub(super) fn store_damaged(
+        &mut self,
+        turn: &mut Turn<'_>,
+        generation: Generation,
+        error: &Error,
+    ) {
+        if self.store.open() != Some(generation) {
+            return;
+        }
+        // Half of what this link brought is gone with the file: the next Hello says what is left.
+        self.drop_link(turn, error);
+        self.close_store(turn, LocalData::Keep, error);
+    }
+
     pub(super) fn allow_reading(&mut self, turn: &mut Turn<'_>) {
         if let Store::Open { generation, user, reading: reading @ Reading::Shut } = &mut self.store
         {

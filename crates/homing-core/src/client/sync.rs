@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use homing_proto::frame::{SyncBody, SyncPage};
 use homing_proto::id::Cursor;
-use homing_proto::limits::{PUSH_BUFFER, PUSH_HOLD_MS, RETRY_MS, SYNC_ENTRIES};
+use homing_proto::limits::{PUSH_BUFFER, PUSH_HOLD_MS, RETRY_MS, SYNC_ENTRIES, SYNC_PROGRESS_MS};
 use homing_proto::message::{Conversation, LogEntry};
 use homing_proto::time::Time;
 use homing_proto::{Code, Error};
@@ -52,8 +52,9 @@ enum Phase {
     /// No link.
     #[default]
     Idle,
-    /// Pages are coming in; the log stood at `from` when it began.
-    CatchingUp { from: u64 },
+    /// Pages are coming in; the log stood at `from` when it began, and something came in or was
+    /// stored at `moved` last.
+    CatchingUp { from: u64, moved: Time },
     /// Nothing was missing the last time everything was stored.
     Live,
     /// See [`SyncStatus::Stalled`].
@@ -93,10 +94,10 @@ impl Sync {
     }
 
     /// A link begins with this page. Data sync has started.
-    pub(super) fn began(&mut self, page: SyncPage) -> Result<(), Error> {
-        self.phase = Phase::CatchingUp { from: self.offset() };
+    pub(super) fn began(&mut self, now: Time, page: SyncPage) -> Result<(), Error> {
+        self.phase = Phase::CatchingUp { from: self.offset(), moved: now };
         self.first_screen = false;
-        self.take_page(page)
+        self.take_page(now, page)
     }
 
     /// The link is gone. Tells whether a started data sync ends unfinished.
@@ -111,8 +112,9 @@ impl Sync {
     }
 
     /// A page came in.
-    pub(super) fn take_page(&mut self, page: SyncPage) -> Result<(), Error> {
+    pub(super) fn take_page(&mut self, now: Time, page: SyncPage) -> Result<(), Error> {
         self.asked = false;
+        self.moved(now);
         self.head = self.head.max(page.head);
         match page.body {
             SyncBody::TooLong(conversations) => {
@@ -183,10 +185,11 @@ impl Sync {
     }
 
     /// The batch is durable.
-    pub(super) fn written(&mut self, batch: BatchId) -> Reached {
+    pub(super) fn written(&mut self, now: Time, batch: BatchId) -> Reached {
         let Some(written) = self.writing.take_if(|writing| writing.batch == batch) else {
             return Reached::Further;
         };
+        self.moved(now);
         self.stored = Some(written.cursor);
         if written.window && self.is_linked() {
             self.first_screen = true;
@@ -216,6 +219,17 @@ impl Sync {
             return false;
         }
         self.stall(now, cause)
+    }
+
+    /// A data sync that stands still ends, with this error: whoever waits for its end must not wait
+    /// for ever (S-2.4, I7). It is begun again later.
+    pub(super) fn give_up(&mut self, now: Time) -> Option<Error> {
+        match self.phase {
+            Phase::CatchingUp { moved, .. } if now >= moved + SYNC_PROGRESS_MS => {}
+            _ => return None,
+        }
+        let error = Error::new(Code::TIMEOUT).with_text("nothing came in or could be stored");
+        self.stall(now, error.clone()).then_some(error)
     }
 
     /// The server refused to give a page. Tells whether a started sync ends here.
@@ -259,7 +273,7 @@ impl Sync {
         self.gap_since = None;
         let begins_anew = matches!(self.phase, Phase::Stalled { .. });
         if begins_anew {
-            self.phase = Phase::CatchingUp { from: self.offset() };
+            self.phase = Phase::CatchingUp { from: self.offset(), moved: now };
         }
         Some(PageWish { cursor: self.stored, begins_anew })
     }
@@ -271,7 +285,13 @@ impl Sync {
 
     pub(super) const fn next_timeout(&self) -> Option<Time> {
         match (&self.phase, self.gap_since) {
-            (Phase::Stalled { retry_at, .. }, _) if !self.asked => Some(*retry_at),
+            (Phase::CatchingUp { moved, .. }, _) => {
+                Some(Time(moved.0.saturating_add(SYNC_PROGRESS_MS)))
+            }
+            // Behind a write whose fate is open nothing is asked for.
+            (Phase::Stalled { retry_at, .. }, _) if !self.asked && self.writing.is_none() => {
+                Some(*retry_at)
+            }
             (Phase::Live, Some(since)) if !self.asked => {
                 Some(Time(since.0.saturating_add(PUSH_HOLD_MS)))
             }
@@ -291,7 +311,7 @@ impl Sync {
     pub(super) fn status(&self) -> SyncStatus {
         match &self.phase {
             Phase::Idle => SyncStatus::Idle,
-            Phase::CatchingUp { from } => SyncStatus::CatchingUp {
+            Phase::CatchingUp { from, .. } => SyncStatus::CatchingUp {
                 done: self.offset().saturating_sub(*from),
                 of: self.head.saturating_sub(*from),
             },
@@ -299,6 +319,12 @@ impl Sync {
             Phase::Stalled { cause, retry_at } => {
                 SyncStatus::Stalled { cause: cause.clone(), retry_at: *retry_at }
             }
+        }
+    }
+
+    const fn moved(&mut self, now: Time) {
+        if let Phase::CatchingUp { moved, .. } = &mut self.phase {
+            *moved = now;
         }
     }
 

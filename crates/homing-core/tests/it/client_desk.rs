@@ -1,10 +1,12 @@
 //! A desk to test a client machine at: it answers stores and disks at once unless told otherwise,
 //! and keeps what came out.
 
+use std::sync::Arc;
+
 use homing_core::client::status::SessionStatus;
 use homing_core::client::{
-    Account, Attempt, BatchId, Client, Command, CommandId, Config, CredentialSource, Event,
-    Generation, Input, LoginOptions, Opened, Output, Reply, Row,
+    Account, Attempt, BatchId, Client, Command, CommandId, Config, CredentialSource, DelayPolicy,
+    Event, Generation, Input, LoginOptions, Opened, Output, Reply, Row,
 };
 use homing_proto::Error;
 use homing_proto::device::{Device, Platform};
@@ -68,22 +70,23 @@ impl Desk {
         Self::opened(Account::default(), CredentialSource::Provider)
     }
 
+    /// Whose draws differ from those of other seeds.
+    pub(crate) fn seeded(seed: u64) -> Self {
+        let mut desk = Self::new();
+        desk.client = Client::new(Config { seed, ..config() }, Account::default());
+        desk
+    }
+
+    /// Of an app that has its own delays (S-6.2).
+    pub(crate) fn with_delays(policy: Arc<dyn DelayPolicy>) -> Self {
+        let mut desk = Self::new();
+        let config = Config { delay_policy: Some(policy), ..config() };
+        desk.client = Client::new(config, Account::default());
+        desk
+    }
+
     fn opened(account: Account, credentials: CredentialSource) -> Self {
-        let config = Config {
-            app: AppId::new(1).unwrap(),
-            device: Device {
-                id: DeviceId([1; 16]),
-                platform: Platform::Ios,
-                os: String::new(),
-                tag: String::new(),
-                custom_type: 0,
-            },
-            sdk: "desk".to_owned(),
-            window: Window { conversations: 20, per_conversation: 20 },
-            credentials,
-            max_offline_age_ms: None,
-            seed: 7,
-        };
+        let config = Config { credentials, ..config() };
         Self {
             device: config.device.clone(),
             client: Client::new(config, account),
@@ -145,6 +148,12 @@ impl Desk {
         let id = CommandId(self.last_call);
         self.put(Input::Command(id, command));
         id
+    }
+
+    /// The result of a call that is answered at once.
+    pub(crate) fn call_for(mut self, command: Command) -> Result<Reply, Error> {
+        let id = self.call(command);
+        self.result(id).expect("it is answered at once")
     }
 
     pub(crate) fn login(&mut self, name: &str) -> CommandId {
@@ -305,6 +314,25 @@ impl Desk {
                 _ => None,
             })
             .expect("an account record was written")
+    }
+}
+
+fn config() -> Config {
+    Config {
+        app: AppId::new(1).unwrap(),
+        device: Device {
+            id: DeviceId([1; 16]),
+            platform: Platform::Ios,
+            os: String::new(),
+            tag: String::new(),
+            custom_type: 0,
+        },
+        sdk: "desk".to_owned(),
+        window: Window { conversations: 20, per_conversation: 20 },
+        credentials: CredentialSource::Calls,
+        delay_policy: None,
+        max_offline_age_ms: None,
+        seed: 7,
     }
 }
 

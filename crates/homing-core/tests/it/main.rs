@@ -4,6 +4,7 @@
 mod client;
 mod client_credentials;
 mod client_desk;
+mod client_link;
 mod policy;
 mod policy_model;
 mod server_log;

@@ -83,6 +83,7 @@ impl Scene {
             sdk: "homing-sim".to_owned(),
             window: self.window,
             credentials: *rng.pick(&[CredentialSource::Calls, CredentialSource::Provider]),
+            delay_policy: None,
             max_offline_age_ms: None,
             seed: 0,
         };

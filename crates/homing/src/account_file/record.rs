@@ -65,6 +65,8 @@ fn last_out(last: &LastLogin) -> Last {
         credential_expires_ms: last.credential_expires.map(|at| at.0),
         server_offset_ms: last.server_offset_ms,
         verified_at_ms: last.verified_at.0,
+        tag: last.tag.clone(),
+        custom_type: last.custom_type,
     }
 }
 
@@ -87,6 +89,8 @@ fn last_in(last: Last) -> Option<LastLogin> {
         credential_expires: last.credential_expires_ms.map(WallTime),
         server_offset_ms: last.server_offset_ms,
         verified_at: WallTime(last.verified_at_ms),
+        tag: last.tag,
+        custom_type: last.custom_type,
     })
 }
 
@@ -207,6 +211,10 @@ struct Last {
     server_offset_ms: i64,
     #[prost(uint64, tag = "7")]
     verified_at_ms: u64,
+    #[prost(string, optional, tag = "8")]
+    tag: Option<String>,
+    #[prost(uint32, optional, tag = "9")]
+    custom_type: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, Message)]

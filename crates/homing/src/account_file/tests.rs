@@ -57,6 +57,8 @@ fn account(ended: Option<Why>) -> Account {
             credential_expires: Some(WallTime(u64::MAX)),
             server_offset_ms: -12,
             verified_at: WallTime(99),
+            tag: Some("kiosk".to_owned()),
+            custom_type: Some(7),
         }),
         counter: u64::MAX,
         refused: vec![RefusedCredential { hash: [5; 32], code: Code::CREDENTIAL_EXPIRED }],

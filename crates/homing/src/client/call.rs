@@ -10,7 +10,7 @@ use homing_proto::device::DeviceInfo;
 use homing_proto::id::{ClientMsgId, UserId};
 use homing_proto::message::Message;
 use homing_proto::{Code, Error};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::{Client, LoggedIn};
 use crate::driver::Call;
@@ -40,32 +40,24 @@ impl<T: Send + 'static> Pending<T> {
 }
 
 impl Client {
-    /// Begins when it is first polled.
+    /// Begins when it is first polled: calls keep the order in which that happens.
     pub(super) async fn command(&self, command: Command) -> Result<Reply, Error> {
         let (caller, reply) = oneshot::channel();
-        let call = self.call(command, caller);
-        self.calls.send(call).await.map_err(|_| closed())?;
+        self.calls.put(self.call(command, caller))?;
         reply.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Begins now, unless the queue to the driver is full; then when it is first polled.
+    /// Begins now.
     pub(super) fn begin<T: Send + 'static>(
         &self,
         command: Command,
         read: fn(Reply) -> Result<T, Error>,
     ) -> Pending<T> {
         let (caller, reply) = oneshot::channel();
-        let late = match self.calls.try_send(self.call(command, caller)) {
-            Ok(()) => None,
-            Err(mpsc::error::TrySendError::Full(call)) => Some((self.calls.clone(), call)),
-            Err(mpsc::error::TrySendError::Closed(_)) => return Pending::failed(closed()),
-        };
-        let wait = async move {
-            if let Some((calls, call)) = late {
-                calls.send(call).await.map_err(|_| closed())?;
-            }
-            reply.await.unwrap_or_else(|_| Err(closed())).and_then(read)
-        };
+        if let Err(error) = self.calls.put(self.call(command, caller)) {
+            return Pending::failed(error);
+        }
+        let wait = async move { reply.await.unwrap_or_else(|_| Err(closed())).and_then(read) };
         Pending(wait.boxed())
     }
 

@@ -111,10 +111,11 @@ impl Client {
         &self,
         question: impl FnOnce(&mut dyn Read) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let answer = self.reading().await?.ask(question).await;
+        let reading = self.reading().await?;
+        let answer = reading.ask(question).await;
         if answer.as_ref().is_err_and(|error| error.code == Code::STORE_CORRUPT) {
-            // The driver opens it anew. With a full queue the next read or write says it again.
-            let _ = self.calls.try_send(Call::Damaged);
+            // It is opened anew. With a full queue the next read or write says it again.
+            let _ = self.calls.put(Call::Damaged(reading.generation));
         }
         answer
     }
@@ -131,7 +132,7 @@ impl Client {
             return Ok(reading);
         }
         let (settle, settled) = oneshot::channel();
-        self.calls.send(Call::Settle(settle)).await.map_err(|_| call::closed())?;
+        self.calls.put(Call::Settle(settle))?;
         settled.await.map_err(|_| call::closed())?;
         self.board.readable().ok_or_else(|| Code::NOT_READY.into())
     }

@@ -69,6 +69,19 @@ impl Login {
         self
     }
 
+    /// A mark on this device, at most 32 bytes, in place of the configured one, until the next
+    /// login.
+    pub fn tag(mut self, tag: &str) -> Self {
+        self.options.tag = Some(tag.to_owned());
+        self
+    }
+
+    /// The app's own client type, in place of the configured one, until the next login.
+    pub const fn custom_type(mut self, number: u32) -> Self {
+        self.options.custom_type = Some(number);
+        self
+    }
+
     /// At most 4 KiB, handed to third-party authentication.
     pub fn extension(mut self, extension: impl Into<Bytes>) -> Self {
         self.options.extension = extension.into();

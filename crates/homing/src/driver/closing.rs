@@ -13,7 +13,6 @@ impl Driver {
         tracing::debug!("closing");
         // Calls that are still queued find the client closed.
         self.calls.close();
-        while self.calls.try_recv().is_ok() {}
         self.drain().await;
         self.question = None;
         self.board.set_readable(None);

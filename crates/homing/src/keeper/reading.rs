@@ -2,6 +2,7 @@
 
 use std::thread::{self, JoinHandle};
 
+use homing_core::client::Generation;
 use homing_proto::{Code, Error};
 use tokio::sync::{mpsc, oneshot};
 
@@ -9,7 +10,11 @@ use crate::store::Read;
 
 /// Asks one open store. Clones ask the same one.
 #[derive(Clone)]
-pub(crate) struct Reading(mpsc::Sender<Question>);
+pub(crate) struct Reading {
+    questions: mpsc::Sender<Question>,
+    /// Of which opening.
+    pub(crate) generation: Generation,
+}
 
 enum Question {
     Ask(Ask),
@@ -33,19 +38,19 @@ impl Reading {
             // Whoever asked may be gone.
             let _ = answer_out.send(question(store));
         }));
-        self.0.send(ask).await.map_err(|_| Code::NOT_READY)?;
+        self.questions.send(ask).await.map_err(|_| Code::NOT_READY)?;
         answer.await.unwrap_or_else(|_| Err(Code::NOT_READY.into()))
     }
 }
 
 /// The thread of one open store.
 pub(super) struct ReadingThread {
-    questions: mpsc::Sender<Question>,
+    reading: Reading,
     thread: JoinHandle<()>,
 }
 
 impl ReadingThread {
-    pub(super) fn start(mut store: Box<dyn Read>) -> Result<Self, Error> {
+    pub(super) fn start(generation: Generation, mut store: Box<dyn Read>) -> Result<Self, Error> {
         let (questions, mut asked) = mpsc::channel(QUESTIONS);
         let run = move || {
             while let Some(Question::Ask(ask)) = asked.blocking_recv() {
@@ -56,17 +61,17 @@ impl ReadingThread {
             .name("homing-read".to_owned())
             .spawn(run)
             .map_err(|error| super::no_thread(&error))?;
-        Ok(Self { questions, thread })
+        Ok(Self { reading: Reading { questions, generation }, thread })
     }
 
     pub(super) fn reading(&self) -> Reading {
-        Reading(self.questions.clone())
+        self.reading.clone()
     }
 
     /// Lets go of the store; questions still waiting get `not_ready`.
     pub(super) fn stop(self) {
         // An error means that the thread is gone already.
-        let _ = self.questions.blocking_send(Question::Stop);
+        let _ = self.reading.questions.blocking_send(Question::Stop);
         let _ = self.thread.join();
     }
 }

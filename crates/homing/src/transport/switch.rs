@@ -41,10 +41,11 @@ impl NetworkSwitch {
         self.0.send_replace(Network::There);
     }
 
-    /// Waits until the network is cut; never ends while it is there.
+    /// Waits until the network is cut; never ends while it is there. The error says that it is this
+    /// device's own network that is gone.
     pub(crate) async fn severed(&self) -> Error {
         // The sender lives in `self`, so the wait cannot fail.
         let _ = self.0.subscribe().wait_for(|network| *network == Network::Cut).await;
-        Error::new(Code::NETWORK).with_text("the network is cut off")
+        Error::new(Code::OFFLINE).with_text("the network is cut off")
     }
 }

@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use super::providing::Providing;
 use super::request::{Request, conversation, wrong};
-use super::sending::Sending;
 use super::shape;
 use super::waiting::Waiting;
 
@@ -23,7 +22,6 @@ use super::waiting::Waiting;
 #[derive(Clone)]
 pub(super) struct Driven {
     pub(super) client: Client,
-    pub(super) sending: Sending,
     pub(super) network: NetworkSwitch,
     pub(super) clock: ClockShift,
     pub(super) waiting: Arc<Waiting>,
@@ -57,6 +55,7 @@ impl Driven {
             "outbox" => self.outbox().await,
             "users" | "presence" => self.presence(request.arguments()?).await,
             "network" => self.network(request.arguments()?).await,
+            "hint" => self.hint(&request.arguments()?).await,
             "clock" => self.clock(&request.arguments()?),
             "suspend" => self.client.suspend().await.map(done),
             "resume" => self.client.resume().await.map(done),
@@ -72,10 +71,20 @@ impl Driven {
     }
 
     async fn login(&self, arguments: Login) -> Answer {
-        let Login { user, user_name, force, timeout_ms, depth, credential } = arguments;
+        let Login { user, user_name, force, timeout_ms, depth, device, extension, credential } =
+            arguments;
         let mut login = self.client.login(&user, credential.read());
         if let Some(name) = user_name {
             login = login.user_name(&name);
+        }
+        if let Some(tag) = device.tag {
+            login = login.tag(&tag);
+        }
+        if let Some(number) = device.custom_type {
+            login = login.custom_type(number);
+        }
+        if let Some(text) = extension {
+            login = login.extension(text);
         }
         if force == Some(false) {
             login = login.force(Force::Refuse);
@@ -148,7 +157,7 @@ impl Driven {
             Some("accepted") => Some(self.waiting.register(client_id)),
             Some(_) => return Err(wrong("`wait` is `queued` or `accepted`")),
         };
-        if let Err(error) = self.sending.send(client_id, to.clone(), content).await {
+        if let Err(error) = self.client.send_as(client_id, &to, content).await {
             self.waiting.forget(client_id);
             return Err(error);
         }
@@ -216,6 +225,21 @@ impl Driven {
         Ok(done(()))
     }
 
+    async fn hint(&self, arguments: &Told) -> Answer {
+        let hint = match arguments.hint.as_str() {
+            "network_up" | "network_changed" => Hint::NetworkUp,
+            "network_down" => Hint::NetworkDown,
+            "wake" => Hint::Wake,
+            "foreground" => Hint::Foreground,
+            "background" => Hint::Background,
+            "tap" => Hint::Tap,
+            other => {
+                return Err(wrong(format!("no `hint` is called `{other}`; there is: {HINTS}")));
+            }
+        };
+        self.client.hint(hint).await.map(done)
+    }
+
     fn clock(&self, arguments: &Clock) -> Answer {
         self.clock.set_seconds(arguments.shift_s);
         Ok(done(()))
@@ -260,8 +284,18 @@ struct Login {
     force: Option<bool>,
     timeout_ms: Option<u64>,
     depth: Option<String>,
+    extension: Option<String>,
+    #[serde(flatten)]
+    device: DeviceFields,
     #[serde(flatten)]
     credential: CredentialFields,
+}
+
+/// What a login says of the device (S-3.1).
+#[derive(Deserialize)]
+struct DeviceFields {
+    tag: Option<String>,
+    custom_type: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -353,6 +387,11 @@ struct Network {
 }
 
 #[derive(Deserialize)]
+struct Told {
+    hint: String,
+}
+
+#[derive(Deserialize)]
 struct Clock {
     shift_s: i64,
 }
@@ -362,4 +401,6 @@ const DEFAULT_LIMIT: u32 = 20;
 
 const NAMES: &str = "login, login_offline, resume_last, renew, provide, logout, status, self, devices, \
     kick_device, send, mark_read, conversations, conversation, history, outbox, users, presence, \
-    network, clock, suspend, resume, close";
+    network, hint, clock, suspend, resume, close";
+
+const HINTS: &str = "network_up, network_down, network_changed, wake, foreground, background, tap";

@@ -1,5 +1,6 @@
 //! Messages in and out, and who hears of them.
 
+use futures_util::FutureExt as _;
 use homing::{Client, Code, Content, Event, Fact, Gap, Logged, SendState};
 use homing_core::client::Row;
 use homing_proto::frame::{Request, Response};
@@ -170,7 +171,7 @@ async fn dropped_futures_leave_a_client_that_works() {
     let server = FakeServer::start().await;
     let client = client(&server).await;
     let mut peer = signed_in(&client, &server).await;
-    for _ in 0..50 {
+    for _ in 0..15 {
         // Polled once, then dropped, wherever that leaves them.
         futures_util::FutureExt::now_or_never(client.devices());
         futures_util::FutureExt::now_or_never(client.conversations(20));
@@ -268,4 +269,30 @@ fn damage_old_history(dir: &std::path::Path) {
         }
     }
     panic!("no such page");
+}
+
+/// D-4: the order of messages is the order in which they were handed over, however many at once and
+/// in whatever order their results are asked for.
+#[tokio::test]
+async fn messages_handed_over_at_once_keep_their_order() {
+    let server = FakeServer::start().await;
+    let client = client(&server).await;
+    let login = client.login("alice", token()).start();
+    let (peer, _) = server.welcome().await;
+    soon(login).await.unwrap();
+    drop(peer);
+    let conversation = with_bob();
+    let texts: Vec<String> = (0..300).map(|number| format!("message {number}")).collect();
+    let mut sends = Vec::new();
+    for text in &texts {
+        let mut send = Box::pin(client.send(&conversation, Content::text(text)));
+        assert!((&mut send).now_or_never().is_none());
+        sends.push(send);
+    }
+    while let Some(send) = sends.pop() {
+        soon(send).await.unwrap();
+    }
+    let waiting = soon(client.outbox()).await.unwrap();
+    let queued: Vec<Content> = waiting.into_iter().map(|pending| pending.content).collect();
+    assert_eq!(queued, texts.iter().map(Content::text).collect::<Vec<_>>());
 }
