@@ -4,6 +4,7 @@
 //! that the client tells (statuses, events) stands between them in its own order. Nothing that a line
 //! says ends the program: only the end of stdin, SIGTERM or SIGINT do, with everything let go of.
 
+mod facade;
 mod operation;
 mod output;
 mod providing;
@@ -20,9 +21,11 @@ use clap::Args;
 use homing::{
     Client, ClockShift, Config, Fact, Logged, NetworkSwitch, Plaintext, Platform, TlsRoots,
 };
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, coop};
 
+use self::facade::{Facade, Face};
 use self::operation::Driven;
 use self::output::Output;
 use self::providing::Providing;
@@ -47,10 +50,16 @@ pub(crate) struct Arguments {
     /// Ask for credentials by the event `credential_wanted`, to be answered by `provide`.
     #[arg(long)]
     provider: bool,
+    /// Drive one of the facades instead, under its own names and numbers.
+    #[arg(long, value_name = "NAME", conflicts_with = "provider")]
+    facade: Option<Facade>,
+    /// With --facade v2tim: a login reports a kick that this device was not there for.
+    #[arg(long, requires = "facade")]
+    report_offline_kick: bool,
 }
 
 /// Which app on which server.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct ServerArguments {
     /// The server: wss://HOST[:PORT], or ws:// to this machine.
     #[arg(long, value_name = "URL", env = "HOMING_URL")]
@@ -67,7 +76,7 @@ pub(crate) struct ServerArguments {
 }
 
 /// What the device says of itself.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct DeviceArguments {
     /// What it runs on, for the app's policy: android, ios, ipad, harmony, windows, macos, linux,
     /// web, mini_program or other.
@@ -87,14 +96,17 @@ pub(crate) struct DeviceArguments {
 impl ServerArguments {
     /// A client of that app on that server.
     pub(crate) fn config(&self) -> Result<Config, homing::Error> {
-        let mut config = Config::new(self.app_id, &self.server)?;
+        Config::new(self.app_id, &self.server).map(|config| self.apply(config))
+    }
+
+    fn apply(&self, mut config: Config) -> Config {
         if let Some(file) = &self.ca {
             config = config.tls_roots(TlsRoots::PublicAnd(file.clone()));
         }
         if self.allow_plaintext {
             config = config.plaintext(Plaintext::Anywhere);
         }
-        Ok(config)
+        config
     }
 }
 
@@ -115,7 +127,33 @@ impl DeviceArguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     logging::start(None);
-    commands::runtime()?.block_on(drive(arguments))
+    let runtime = commands::runtime()?;
+    match arguments.facade {
+        None => runtime.block_on(drive(arguments)),
+        Some(facade) => runtime.block_on(drive_facade(arguments, facade)),
+    }
+}
+
+async fn drive_facade(arguments: &Arguments, facade: Facade) -> Outcome {
+    let mut signals = Signals::take().map_err(commands::no_signals)?;
+    let output = Output::start();
+    let face = Face::new(facade, arguments, output.clone());
+    let mut running = JoinSet::new();
+    let run = |request| {
+        let face = face.clone();
+        async move { face.run(request).await }
+    };
+    tokio::select! {
+        () = read(lines::stdin(), run, &output, &mut running) => finish(&mut running).await,
+        () = signals.next() => {}
+        () = output.closed() => {}
+    }
+    face.close().await;
+    finish(&mut running).await;
+    drop(face);
+    // Callbacks that are on their way hold the output; they end with the client.
+    let _ = tokio::time::timeout(PATIENCE, output.end()).await;
+    Ok(Done::Well)
 }
 
 async fn drive(arguments: &Arguments) -> Outcome {
@@ -140,8 +178,12 @@ async fn drive(arguments: &Arguments) -> Outcome {
     let telling = tokio::spawn(tell(client.clone(), output.clone(), waiting.clone()));
     let driven = Driven { client: client.clone(), network, clock, waiting, providing };
     let mut running = JoinSet::new();
+    let run = |request| {
+        let driven = driven.clone();
+        async move { driven.run(request).await.map_err(|error| shape::error(&error)) }
+    };
     tokio::select! {
-        () = read(lines::stdin(), &driven, &output, &mut running) => finish(&mut running).await,
+        () = read(lines::stdin(), run, &output, &mut running) => finish(&mut running).await,
         () = signals.next() => {}
         () = output.closed() => {}
     }
@@ -154,9 +196,9 @@ async fn drive(arguments: &Arguments) -> Outcome {
 }
 
 /// Reads lines until stdin ends.
-async fn read(
+async fn read<F: Future<Output = Result<Value, Value>> + Send + 'static>(
     mut lines: mpsc::Receiver<Line>,
-    driven: &Driven,
+    run: impl Fn(Request) -> F,
     output: &Output,
     running: &mut JoinSet<()>,
 ) {
@@ -171,14 +213,13 @@ async fn read(
             Ok(Some(request)) => request,
             Ok(None) => continue,
             Err(error) => {
-                output.put(shape::answer(&id, Err(&error))).await;
+                output.put(shape::answer(&id, Err(shape::error(&error)))).await;
                 continue;
             }
         };
-        let (driven, answers) = (driven.clone(), output.clone());
+        let (result, answers) = (run(request), output.clone());
         let mut operation = Box::pin(async move {
-            let result = driven.run(request).await;
-            answers.put(shape::answer(&id, result.as_ref())).await;
+            answers.put(shape::answer(&id, result.await)).await;
         });
         // The first poll hands the call over: calls begin in the order of the lines.
         if !first_poll(&mut operation).await {
@@ -256,6 +297,21 @@ Out, one line each:
   {"event":"message","conversation":"user/bob","seq":3,"from":"bob","text":"hi","client_id":"…"}
 Also: send_state, read, window_changed, kicked, devices_changed, credential_expiring,
 credential_needed, credential_wanted (with --provider), sync_started, sync_finished, sync_failed, store_reset, lagged.
+
+With --facade v2tim, nim or zim the lines speak to that facade, under the names and numbers of the
+original; events are {"event":"v2tim","callback":"on_kicked_offline"}, {"event":"nim","class":…,"status":…},
+{"event":"zim","callback":…,"state":2,"connection_event":0}; network and clock are as above.
+  v2tim: init_sdk, un_init_sdk, login (user_id, user_sig), logout, get_login_user, get_login_status,
+         get_server_time, get_version, get_user_status (users), get_conversation_list (next_seq, count),
+         send_c2c_text_message (text, user_id)
+  nim:   initialize (auto_login_info, custom_tag, custom_client_type, credential_format), uninitialize,
+         login (account, token, auth_type, force_mode, login_ext), logout, online_clients,
+         kick_out_other_online_client (client_type), send_text_message (account, text),
+         query_session_list (limit)
+  zim:   create (app_sign, token_format), destroy, login (user_id, token, user_name, is_offline_login),
+         logout (is_clear_db), renew_token (token), query_conversation_list (count),
+         query_history_message (conversation_id, count), query_users_status (users),
+         send_message (text, to_user_id)
 
 Examples:
   homing drive --server ws://127.0.0.1:7700 --app-id 1 --store ./alice --platform ios

@@ -127,3 +127,22 @@ fn an_address_that_cannot_be_is_told_at_once() {
         assert_failed(&output, "the server's address is not valid");
     }
 }
+
+#[test]
+fn a_facade_is_driven_under_the_originals_names_and_numbers() {
+    for (facade, first, initialise, number, again) in [
+        ("v2tim", json!({"user_id": "alice", "user_sig": "t"}), "init_sdk", 6013, 6015),
+        ("nim", json!({"account": "alice", "token": "t"}), "initialize", 20000, 20002),
+        ("zim", json!({"user_id": "alice", "token": "t"}), "create", 6000002, 6000701),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut drive = Drive::start_with(NOWHERE, folder.path(), "ios", &["--facade", facade]);
+        assert_eq!(drive.ask("login", first).unwrap_err()["code"], number, "{facade}");
+        drive.done(initialise, json!({}));
+        // The original's number where it has one; ZIM's second instance finds the data in use.
+        assert_eq!(drive.ask(initialise, json!({})).unwrap_err()["code"], again, "{facade}");
+        assert_eq!(drive.refused("fly", json!({})), "unknown_operation");
+        drive.done("network", json!({"cut": true}));
+        drive.end();
+    }
+}

@@ -182,7 +182,10 @@ impl NimCore {
             .app_key
             .parse()
             .map_err(|_| NimError::of(PARAMETER, "the app key is Homing's app id, in decimal"))?;
-        let mut config = self.0.deployment.config(app)?.custom_type(options.custom_client_type);
+        let mut config = self.0.deployment.config(app)?;
+        if options.custom_client_type != 0 {
+            config = config.custom_type(options.custom_client_type);
+        }
         if let Some(tag) = &options.custom_tag {
             config = config.tag(tag);
         }

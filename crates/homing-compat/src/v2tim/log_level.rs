@@ -57,6 +57,10 @@ impl V2TimLogLevel {
     /// Lets this level through, on standard error, for the whole process – as in the original, where the
     /// level is the process's too. An app that has set up `tracing` by itself keeps what it has.
     pub(super) fn apply(self) {
+        if self == Self::None && FILTER.get().is_none() {
+            // Nothing is to be seen and nothing was set up: the app may still do so.
+            return;
+        }
         let handle = FILTER.get_or_init(|| {
             let (filter, handle) = reload::Layer::new(LevelFilter::OFF);
             let output = fmt::layer().with_writer(std::io::stderr);

@@ -31,6 +31,11 @@ impl Output {
         let _ = self.lines.send(line).await;
     }
 
+    /// Queues a line if there is room for it.
+    pub(super) fn try_put(&self, line: Value) -> bool {
+        self.lines.try_send(line).is_ok()
+    }
+
     /// Waits until nobody reads any more.
     pub(super) async fn closed(&self) {
         self.lines.closed().await;

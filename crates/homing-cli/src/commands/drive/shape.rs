@@ -12,10 +12,10 @@ use homing::{
 use serde_json::{Value, json};
 
 /// `{"id":…,"ok":…}` or `{"id":…,"err":…}`.
-pub(super) fn answer(id: &Value, result: Result<&Value, &Error>) -> Value {
+pub(super) fn answer(id: &Value, result: Result<Value, Value>) -> Value {
     match result {
         Ok(value) => json!({"id": id, "ok": value}),
-        Err(failed) => json!({"id": id, "err": error(failed)}),
+        Err(error) => json!({"id": id, "err": error}),
     }
 }
 
