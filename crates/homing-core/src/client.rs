@@ -87,7 +87,7 @@ pub enum CredentialSource {
 }
 
 /// The client machine. See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     config: Config,
     account: Account,
@@ -153,7 +153,7 @@ enum Suspended {
 }
 
 /// What follows when a write is durable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Write {
     /// Nothing but what other state waits for.
     Account,

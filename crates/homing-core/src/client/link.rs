@@ -11,7 +11,7 @@ use homing_proto::time::Time;
 use super::io::{Attempt, BatchId};
 
 /// Where the way to the server stands.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Link {
     /// None is there.
     Idle,
@@ -30,7 +30,7 @@ pub(super) enum Link {
 }
 
 /// See [`Link::Opening`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Opening {
     pub(super) attempt: Attempt,
     pub(super) since: Time,
@@ -51,7 +51,7 @@ pub(super) enum Counter {
 }
 
 /// See [`Link::Settling`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settling {
     pub(super) wire: Wire,
     /// The account record that names the session, until it is durable.
@@ -76,7 +76,7 @@ pub(super) enum Rows {
 }
 
 /// A connection whose server answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Wire {
     pub(super) attempt: Attempt,
     pub(super) since: Time,
@@ -93,7 +93,7 @@ pub(super) struct Wire {
 }
 
 /// What a living link asks for.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pulse {
     /// Nothing.
     Fine,

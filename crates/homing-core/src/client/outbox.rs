@@ -14,7 +14,7 @@ use homing_proto::{Code, Error};
 use super::io::{CommandId, Pending};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outbox {
     queues: BTreeMap<ConversationId, VecDeque<Item>>,
     /// Conversations whose first message can be sent now.
@@ -25,13 +25,13 @@ pub(super) struct Outbox {
     in_flight: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Item {
     pending: Pending,
     state: ItemState,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum ItemState {
     /// Not durable yet; these calls wait for it.
     Saving(Vec<CommandId>),

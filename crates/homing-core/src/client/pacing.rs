@@ -37,7 +37,7 @@ pub struct Failure {
 ///
 /// The back-off answers "how long to wait after this failure"; the ceiling holds whatever brings
 /// an attempt about: back-off, hints, or the user's own calls.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pacing {
     /// The latest attempts, oldest first; at most [`ATTEMPTS_PER_WINDOW`].
     attempts: VecDeque<Time>,

@@ -9,14 +9,14 @@ use homing_proto::time::{Time, WallTime};
 use super::io::{CommandId, Reply};
 
 /// See the module. A new link begins with none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Requests {
     last: u32,
     open: BTreeMap<u32, (Time, Asked)>,
 }
 
 /// What was asked, and who waits for the answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Asked {
     /// To take a message.
     Send(ConversationId, ClientMsgId),

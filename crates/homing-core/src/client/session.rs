@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Who is signed in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Session {
     /// Nobody.
     SignedOut(Why),
@@ -31,7 +31,7 @@ pub(super) enum Session {
 }
 
 /// A running explicit login.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Login {
     /// Names this login in all its attempts, so that the server takes them for one.
     pub(super) id: LoginId,
@@ -58,7 +58,7 @@ pub(super) struct Granted {
 }
 
 /// A call that waits for the login to get so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Caller {
     id: CommandId,
     depth: Depth,
@@ -68,7 +68,7 @@ pub(super) struct Caller {
 }
 
 /// Somebody is signed in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SignedIn {
     pub(super) user: UserId,
     pub(super) trust: Trust,
@@ -82,7 +82,7 @@ pub(super) struct SignedIn {
 }
 
 /// Whether somebody who signs in from the device's own data has it yet (S-4.1).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Opening {
     /// The store is being opened. It is not announced before: should even a fresh store fail to
     /// open, the state is again what it was.
@@ -95,7 +95,7 @@ enum Opening {
 }
 
 /// See [`Session::Ending`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ending {
     why: Why,
     error: Error,

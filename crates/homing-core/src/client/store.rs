@@ -9,7 +9,7 @@ use super::session::Session;
 use super::{Client, Event, Generation, LocalData, Missing, Opened, Output, Turn, Write};
 
 /// The one store that may be open at a time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Store {
     /// None.
     #[default]

@@ -16,7 +16,7 @@ use super::io::{BatchId, Row};
 use super::status::SyncStatus;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sync {
     /// How far the log is stored, durably.
     stored: Option<Cursor>,
@@ -47,7 +47,7 @@ struct Writing {
     window: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Phase {
     /// No link.
     #[default]
@@ -62,7 +62,7 @@ enum Phase {
 }
 
 /// What a finished batch means for the app.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reached {
     /// More is to come.
     Further,
@@ -71,7 +71,7 @@ pub(super) enum Reached {
 }
 
 /// A page that is needed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PageWish {
     /// What is stored.
     pub(super) cursor: Option<Cursor>,
