@@ -133,7 +133,7 @@ fn many(asked: &Asked) -> bool {
     failed.is_empty()
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Totals {
     taken: AtomicU64,
     done: AtomicU64,

@@ -10,7 +10,7 @@ use homing_proto::message::{LogEntry, Message};
 use crate::fact::{DeviceNo, Fact};
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Truth {
     users: BTreeMap<UserId, UserTruth>,
     devices: Vec<DeviceTruth>,
@@ -19,7 +19,7 @@ pub struct Truth {
 }
 
 /// A user as the server has committed it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct UserTruth {
     /// The log's identity.
     pub log_epoch: u64,
@@ -30,7 +30,7 @@ pub struct UserTruth {
 }
 
 /// A device as one sees it from outside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DeviceTruth {
     /// What it is.
     pub about: Device,

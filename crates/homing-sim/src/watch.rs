@@ -92,7 +92,7 @@ impl std::fmt::Debug for Watch {
 }
 
 /// What is kept of the facts themselves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Trace {
     tracing: Tracing,
     lines: Vec<String>,

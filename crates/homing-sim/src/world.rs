@@ -29,7 +29,7 @@ use crate::watch::Watch;
 use crate::{OfflineChecks, Options, Report};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     seed: u64,
     options: Options,

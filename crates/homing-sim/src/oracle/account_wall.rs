@@ -13,7 +13,7 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct AccountWall {
     /// Under whom each message was written.
     authors: BTreeMap<ClientMsgId, UserId>,

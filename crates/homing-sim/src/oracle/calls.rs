@@ -9,12 +9,12 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Calls {
     open: BTreeMap<(DeviceNo, CommandId), Call>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Call {
     since: u64,
     name: &'static str,

@@ -14,12 +14,12 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RefusedCredential {
     devices: BTreeMap<DeviceNo, Shown>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shown {
     /// In the order of the refusals.
     refused: Vec<Credential>,

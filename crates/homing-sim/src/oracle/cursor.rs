@@ -12,7 +12,7 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct CursorPair {
     stored: BTreeMap<(DeviceNo, UserId), Cursor>,
     /// Presented and not answered; the cursor was never given out.

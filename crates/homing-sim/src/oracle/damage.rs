@@ -11,7 +11,7 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Damage {
     /// Stores that were set aside and nobody told the app of.
     untold: BTreeMap<DeviceNo, UserId>,

@@ -12,13 +12,13 @@ use crate::fact::{DeviceAtRest, DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Delivery {
     stores: BTreeMap<(DeviceNo, UserId), Held>,
 }
 
 /// What a store must hold, and what its app was told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Held {
     /// What lies outside is fetched when it is wanted.
     reach: Reach,

@@ -16,7 +16,7 @@ use crate::fact::{Bound, DeviceAtRest, DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Displacement {
     policy: Option<Policy>,
     users: BTreeMap<UserId, Living>,
@@ -30,7 +30,7 @@ pub(super) struct Displacement {
 }
 
 /// A user's living sessions, earliest login first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Living {
     epoch: u64,
     sessions: Vec<Session>,

@@ -11,7 +11,7 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Liveness {
     /// When each device heard something last, or woke up.
     proof: BTreeMap<DeviceNo, u64>,

@@ -11,7 +11,7 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::{Counts, Truth, UserTruth};
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct LogPrefix {
     cursors: BTreeMap<(DeviceNo, UserId), Cursor>,
 }

@@ -11,12 +11,12 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Logout {
     devices: BTreeMap<DeviceNo, Door>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Door {
     /// The session that was held last.
     session: Option<SessionId>,

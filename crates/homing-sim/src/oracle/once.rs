@@ -13,7 +13,7 @@ use crate::fact::{DeviceAtRest, DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Once {
     messages: BTreeMap<ClientMsgId, Sending>,
     /// Counts messages as they became durable on their devices.
@@ -25,7 +25,7 @@ pub(super) struct Once {
 }
 
 /// A message, from the call to wherever it got.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Sending {
     device: DeviceNo,
     user: Option<UserId>,

@@ -14,7 +14,7 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SignedOut {
     /// The living sessions, as the server committed them.
     alive: BTreeSet<SessionId>,
@@ -22,7 +22,7 @@ pub(super) struct SignedOut {
 }
 
 /// What happened on a device in this run that may end its session.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Seen {
     session: Option<SessionId>,
     logout: bool,

@@ -5,7 +5,7 @@ use crate::fact::Fact;
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct StatusOrder;
 
 impl Oracle for StatusOrder {

@@ -9,12 +9,12 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Suspend {
     devices: BTreeMap<DeviceNo, Locks>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Locks {
     asked: Vec<CommandId>,
     /// Calls of `resume` that are not over. A call made while a verdict is being stored takes effect

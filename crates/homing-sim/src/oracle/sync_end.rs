@@ -9,7 +9,7 @@ use crate::fact::{DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SyncEnd {
     running: BTreeSet<DeviceNo>,
 }

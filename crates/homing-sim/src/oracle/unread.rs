@@ -12,7 +12,7 @@ use crate::store::{Store, Thread};
 use crate::truth::{Counts, Truth};
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Unread {
     stores: BTreeMap<(DeviceNo, UserId), Held>,
 }

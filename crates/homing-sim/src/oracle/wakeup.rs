@@ -12,7 +12,7 @@ use crate::fact::{DeviceAtRest, DeviceNo, Fact};
 use crate::truth::Truth;
 use crate::watch::Findings;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct WakeUp {
     /// How often each device was busy within one millisecond.
     spins: BTreeMap<DeviceNo, (u64, u32)>,

@@ -16,7 +16,7 @@ use crate::fact::DeviceNo;
 use crate::rng::Rng;
 
 /// What an app knows and remembers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct App {
     /// Everybody there is; the first is the device's usual user.
     users: Vec<UserId>,

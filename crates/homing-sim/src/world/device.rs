@@ -20,7 +20,7 @@ use crate::Sabotage;
 use crate::fact::{DeviceNo, Fact};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Device {
     pub(super) no: DeviceNo,
     pub(super) about: About,
@@ -44,7 +44,7 @@ pub(super) struct Device {
 }
 
 /// A run of the app.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) client: Client,
     timer: Option<u64>,

@@ -27,7 +27,7 @@ pub(super) enum Job {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
     pub(super) account: Account,
     pub(super) stores: BTreeMap<UserId, Store>,

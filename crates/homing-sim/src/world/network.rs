@@ -40,7 +40,7 @@ pub(super) enum Cut {
     BothWays,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Link {
     pub(super) device: DeviceNo,
     /// The run of the client's process.
@@ -54,7 +54,7 @@ pub(super) struct Link {
 }
 
 /// One end: what it sends, and whether it is still there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct End {
     open: bool,
     /// Nothing that it sends arrives any more.
@@ -64,7 +64,7 @@ struct End {
 }
 
 /// All connections.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Network {
     links: BTreeMap<LinkId, Link>,
     next: u32,

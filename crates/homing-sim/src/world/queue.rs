@@ -81,13 +81,13 @@ pub(super) enum Fault {
 }
 
 /// The one queue.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     heap: BinaryHeap<Reverse<Slot>>,
     order: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     at: u64,
     order: u64,

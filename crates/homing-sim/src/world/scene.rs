@@ -15,7 +15,7 @@ use crate::rng::Rng;
 use crate::{OfflineChecks, Options};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Scene {
     pub(super) policy: Policy,
     pub(super) users: Vec<UserId>,

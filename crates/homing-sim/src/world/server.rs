@@ -18,7 +18,7 @@ use super::writer::{Book, Desk, Effect, Operator, Write};
 use crate::Sabotage;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) book: Book,
     pub(super) up: bool,
@@ -34,7 +34,7 @@ pub(super) struct Server {
     writing: Option<Vec<Write>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Conn {
     id: ConnId,
     machine: Connection,

@@ -41,7 +41,7 @@ pub(super) enum Operator {
 }
 
 /// What follows from a durable decision, in the order of the decisions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Effect {
     /// The connection that asked has a session; tell its machine.
     Bound(LinkId, UserId, SessionId, Box<Welcome>),
@@ -54,7 +54,7 @@ pub(super) enum Effect {
 }
 
 /// Everything the server keeps.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Book {
     policy: Policy,
     sabotage: Option<Sabotage>,
@@ -63,20 +63,20 @@ pub(super) struct Book {
     sent: BTreeMap<(UserId, ClientMsgId), (u64, WallTime)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct UserRow {
     sessions: UserSessions,
     log_epoch: u64,
     log: Vec<LogEntry>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct PairRow {
     state: Direct,
     messages: Vec<Row>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Row {
     from: Side,
     client_id: ClientMsgId,
