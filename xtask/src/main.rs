@@ -31,6 +31,11 @@ fn main() -> ExitCode {
         "browser" => browser::run(),
         "scenarios" => scenarios::run(rest).map(|_| ()),
         "sim" => run::release_binary("homing-sim", "homing-sim", rest),
+        "explore" => {
+            let arguments: Vec<_> =
+                std::iter::once("explore".to_owned()).chain(rest.to_vec()).collect();
+            run::release_binary("homing-sim", "homing-sim", &arguments)
+        }
         "bench" => run::release_binary("homing-bench", "homing-bench", rest),
         "kill9" => run::release_example("homing-cli", "kill9", rest),
         "fuzz" => run::fuzz(rest),
@@ -62,6 +67,7 @@ The project's own commands.
                                     --driver COMMAND plays them on another language's driver
   cargo xtask sim --seeds N         simulated worlds; prints the seeds that failed
   cargo xtask sim --seed X --trace  one world, told step by step
+  cargo xtask explore [--depth N]   every state of a small world within N steps; JSON
   cargo xtask bench NAME            measurements as JSON: idle, login, send, offline-open
   cargo xtask kill9                 kill -9 of server and clients during sends; counts at the end
   cargo xtask fuzz TARGET [SECONDS] a fuzz target (needs a nightly toolchain and cargo-fuzz)

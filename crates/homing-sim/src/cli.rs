@@ -2,6 +2,8 @@
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 #![allow(clippy::disallowed_methods, reason = "it tells how long the worlds took, outside of them")]
 
+mod explore;
+
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +27,10 @@ pub const USAGE: &str = "\
 
 /// Runs the command line; fails when an invariant did not hold.
 pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if(|argument| argument == "explore").is_some() {
+        return explore::run(arguments);
+    }
     let asked = match Asked::parse(arguments) {
         Ok(asked) => asked,
         Err(error) => {
@@ -72,15 +78,18 @@ impl Asked {
                 "--trace" => asked.options.tracing = Tracing::Lines,
                 "--sabotage" => {
                     let name = arguments.next().ok_or("--sabotage needs a name")?;
-                    let known = Sabotage::ALL.into_iter().find(|sabotage| sabotage.name() == name);
-                    asked.options.sabotage =
-                        Some(known.ok_or_else(|| format!("no sabotage {name}"))?);
+                    asked.options.sabotage = Some(sabotage_of(&name)?);
                 }
                 _ => return Err(format!("{argument}: not known")),
             }
         }
         Ok(asked)
     }
+}
+
+fn sabotage_of(name: &str) -> Result<Sabotage, String> {
+    let known = Sabotage::ALL.into_iter().find(|sabotage| sabotage.name() == name);
+    known.ok_or_else(|| format!("no sabotage {name}"))
 }
 
 fn one(seed: u64, asked: &Asked) -> bool {
@@ -133,7 +142,7 @@ fn many(asked: &Asked) -> bool {
     failed.is_empty()
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 struct Totals {
     taken: AtomicU64,
     done: AtomicU64,

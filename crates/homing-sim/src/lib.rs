@@ -18,6 +18,7 @@ pub mod truth;
 pub mod oracle;
 
 pub mod cli;
+pub mod explore;
 
 mod rng;
 mod watch;
@@ -164,12 +165,7 @@ impl fmt::Display for Violation {
 pub fn run(seed: u64, options: &Options) -> Report {
     let world = || World::new(seed, options).run();
     std::panic::catch_unwind(world).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("without a text");
-        let what = format!("a machine panicked: {text}");
+        let what = format!("a machine panicked: {}", panic_text(panic.as_ref()));
         let violation = Violation { at_ms: 0, oracle: "I14 any call, any state", what };
         Report {
             seed,
@@ -185,4 +181,9 @@ pub fn run(seed: u64, options: &Options) -> Report {
 /// Runs the world of this seed and keeps every fact as a readable line.
 pub fn replay(seed: u64) -> Report {
     run(seed, &Options { tracing: Tracing::Lines, ..Options::default() })
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let owned = panic.downcast_ref::<String>().map(String::as_str);
+    owned.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a text")
 }

@@ -31,8 +31,26 @@ use crate::{Options, Violation};
 
 pub use clock::clock_changes_nothing;
 
+/// Copies a judge with all it has seen, for a walk that branches.
+pub trait Fork {
+    /// The copy.
+    fn fork(&self) -> Box<dyn Oracle>;
+}
+
+impl<T: Oracle + Clone + 'static> Fork for T {
+    fn fork(&self) -> Box<dyn Oracle> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Oracle> {
+    fn clone(&self) -> Self {
+        self.as_ref().fork()
+    }
+}
+
 /// Judges one invariant.
-pub trait Oracle {
+pub trait Oracle: Fork + Send {
     /// The invariant's number and a word for it.
     fn name(&self) -> &'static str;
 

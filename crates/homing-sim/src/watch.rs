@@ -12,6 +12,7 @@ use crate::truth::Truth;
 use crate::{OfflineChecks, Options, Report, Tracing, Violation};
 
 /// See the module.
+#[derive(Clone)]
 pub(crate) struct Watch {
     /// The world's time, in milliseconds.
     pub(crate) now: u64,
@@ -66,6 +67,11 @@ impl Watch {
             }
         }
         self.truth.see(self.now, fact);
+    }
+
+    /// What was found so far.
+    pub(crate) fn found(&self) -> &[Violation] {
+        &self.found
     }
 
     /// There is nothing more to learn from this world.

@@ -8,6 +8,7 @@ mod queue;
 mod scene;
 mod server;
 mod token;
+pub(crate) mod walk;
 mod weather;
 mod writer;
 
@@ -59,6 +60,10 @@ impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> Self {
         let mut rng = Rng::new(seed);
         let scene = Scene::draw(&mut rng);
+        Self::of(scene, seed, rng, options)
+    }
+
+    fn of(scene: Scene, seed: u64, mut rng: Rng, options: &Options) -> Self {
         let devices = scene.devices(options, &mut rng);
         let server = Server::new(
             scene.policy.clone(),
@@ -99,12 +104,7 @@ impl World {
     }
 
     fn begin(&mut self) {
-        let abouts: Vec<About> = self.devices.iter().map(|d| d.about.clone()).collect();
-        self.watch.see(&Fact::World {
-            devices: &abouts,
-            policy: self.server.book.policy(),
-            window: self.scene.window.conversations as usize,
-        });
+        self.see_world();
         for index in 0..self.devices.len() {
             self.with_device(index, Device::start);
             let at = self.rng.below(self.scene.act_gap_ms);
@@ -115,6 +115,15 @@ impl World {
         self.queue.push(self.scene.chaos_ms, Due::Calm);
         self.queue.push(self.scene.chaos_ms + PROBE_MS, Due::Probe);
         self.queue.push(self.scene.chaos_ms + QUIET_MS, Due::End);
+    }
+
+    fn see_world(&mut self) {
+        let abouts: Vec<About> = self.devices.iter().map(|d| d.about.clone()).collect();
+        self.watch.see(&Fact::World {
+            devices: &abouts,
+            policy: self.server.book.policy(),
+            window: self.scene.window.conversations as usize,
+        });
     }
 
     fn happen(&mut self, due: Due) {

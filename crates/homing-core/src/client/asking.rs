@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Where the questions to the provider stand.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Asking {
     stage: Stage,
     pacing: Pacing,

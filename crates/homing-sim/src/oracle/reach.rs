@@ -10,7 +10,7 @@ use homing_proto::id::ConversationId;
 use homing_proto::message::LogEntry;
 
 /// What one store was told.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Reach {
     /// The last window had no room for every conversation.
     is_cut: bool,

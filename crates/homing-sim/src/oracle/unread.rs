@@ -17,7 +17,7 @@ pub(super) struct Unread {
     stores: BTreeMap<(DeviceNo, UserId), Held>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Held {
     store: Store,
     reach: Reach,

@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 
 use homing_core::client::status::LinkStatus;
-use homing_core::client::{AskId, Client, Command, CommandId, Config, Input, Output};
+use homing_core::client::{
+    AskId, Client, Command, CommandId, Config, CredentialSource, Input, Output,
+};
 use homing_proto::codec;
-use homing_proto::device::Device as About;
+use homing_proto::device::{Device as About, Platform};
 use homing_proto::time::{Now, Time, WallTime};
 
 use super::Around;
@@ -16,6 +18,7 @@ use super::app::App;
 use super::disk::{Disk, Job, Lane};
 use super::network::Route;
 use super::queue::Due;
+use super::scene::TRUE_BASE_MS;
 use crate::Sabotage;
 use crate::fact::{DeviceNo, Fact};
 
@@ -47,7 +50,7 @@ pub(super) struct Device {
 #[derive(Clone, Debug)]
 pub(super) struct Process {
     pub(super) client: Client,
-    timer: Option<u64>,
+    pub(super) timer: Option<u64>,
     /// The question that the app's provider is busy with.
     asked: Option<AskId>,
 }
@@ -72,6 +75,15 @@ impl Device {
         }
     }
 
+    /// Takes off what tells it from others: platform, tag, the zero of its clocks.
+    pub(super) fn make_plain(&mut self) {
+        self.about.platform = Platform::Android;
+        self.about.tag.clear();
+        self.config.device = self.about.clone();
+        self.config.credentials = CredentialSource::Calls;
+        (self.time_base, self.wall_base) = (0, TRUE_BASE_MS as i64);
+    }
+
     pub(super) const fn now(&self, now: u64) -> Now {
         Now {
             time: Time(self.time_base + now),
@@ -93,11 +105,22 @@ impl Device {
 
     /// The app is gone without a word; with the power gone, nobody tells the server either.
     pub(super) fn kill(&mut self, power: Power, around: &mut Around<'_>) {
+        let fates = [around.rng.percent(50), around.rng.percent(50)];
+        self.kill_at(power, |lane| fates[lane as usize], around);
+    }
+
+    /// The app is gone at this moment; `is_kept` says whether what a lane was writing is there.
+    pub(super) fn kill_at(
+        &mut self,
+        power: Power,
+        is_kept: impl FnMut(Lane) -> bool,
+        around: &mut Around<'_>,
+    ) {
         if self.process.take().is_none() {
             return;
         }
         around.watch.see(&Fact::Killed(self.no));
-        self.disk.crash(self.no, around.rng, around.watch);
+        self.disk.crash(self.no, is_kept, around.watch);
         let noticed = power == Power::Stays;
         around.network.device_gone(around.now, self.no, noticed, around.rng, around.queue);
         self.held.clear();

@@ -7,7 +7,6 @@ use homing_proto::id::{Cursor, UserId};
 use homing_proto::{Code, Error};
 
 use crate::fact::{DeviceNo, Fact};
-use crate::rng::Rng;
 use crate::store::Store;
 use crate::watch::Watch;
 
@@ -107,11 +106,16 @@ impl Disk {
         })
     }
 
-    /// The process is gone: of what was on its way, the first job of each lane may be there whole;
-    /// of the rest, nothing is.
-    pub(super) fn crash(&mut self, device: DeviceNo, rng: &mut Rng, watch: &mut Watch) {
+    /// The process is gone: of what was on its way, the first job of each lane may be there whole,
+    /// as `is_kept` says; of the rest, nothing is.
+    pub(super) fn crash(
+        &mut self,
+        device: DeviceNo,
+        mut is_kept: impl FnMut(Lane) -> bool,
+        watch: &mut Watch,
+    ) {
         for lane in [Lane::Account, Lane::Stores] {
-            if self.is_busy(lane) && rng.percent(50) {
+            if self.is_busy(lane) && is_kept(lane) {
                 self.finish(device, lane, watch);
             }
             self.lane(lane).clear();

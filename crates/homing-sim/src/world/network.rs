@@ -11,7 +11,7 @@ use crate::rng::Rng;
 
 /// A connection, or an attempt at one; never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct LinkId(pub(super) u32);
+pub(crate) struct LinkId(pub(super) u32);
 
 /// A device's way to the server.
 #[derive(Clone, Copy, Debug)]
@@ -212,6 +212,11 @@ impl Network {
         self.forget(id);
     }
 
+    /// Every connection that may still carry something, the earliest first.
+    pub(super) fn links(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.links.iter().map(|(id, link)| (*id, link))
+    }
+
     /// Cuts every connection of a device, or of all.
     pub(super) fn cut(
         &mut self,
@@ -289,6 +294,17 @@ impl Network {
 }
 
 impl Link {
+    /// Whether its client still holds it and bytes still go both ways.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.client_end.open && !self.client_end.cut && !self.server_end.cut
+    }
+
+    /// What bounds what may still happen on it: each end open, each way cut.
+    pub(super) const fn shape(&self) -> [bool; 4] {
+        let (client, server) = (&self.client_end, &self.server_end);
+        [client.open, client.cut, server.open, server.cut]
+    }
+
     fn send_up(&mut self, now: u64, rng: &mut Rng) -> u64 {
         self.client_end.last = self.client_end.last.max(now + self.route.delay(rng));
         self.client_end.last

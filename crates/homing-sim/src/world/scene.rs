@@ -65,6 +65,27 @@ impl Scene {
         }
     }
 
+    /// One user with two devices of one kind, where nothing but what is chosen happens.
+    pub(super) fn two_devices(policy: Policy) -> Self {
+        Self {
+            policy,
+            users: vec![UserId::parse("alice").expect("a legal user id")],
+            owners: vec![0, 0],
+            chaos_ms: u64::MAX,
+            act_gap_ms: 1,
+            fault_gap_ms: 1,
+            commit_ms: 1,
+            disk_ms: 1,
+            routes: vec![(1, 0), (1, 0)],
+            server_wall_base: TRUE_BASE_MS,
+            ttl_ms: 0,
+            window: Window {
+                conversations: limits::WINDOW_CONVERSATIONS,
+                per_conversation: limits::WINDOW_MESSAGES,
+            },
+        }
+    }
+
     pub(super) fn devices(&self, options: &Options, rng: &mut Rng) -> Vec<Device> {
         (0..self.owners.len()).map(|index| self.device(index, options, rng)).collect()
     }
@@ -117,4 +138,4 @@ fn draw_window(rng: &mut Rng) -> Window {
 }
 
 /// The world's zero: a day in 2025.
-const TRUE_BASE_MS: u64 = 1_750_000_000_000;
+pub(super) const TRUE_BASE_MS: u64 = 1_750_000_000_000;

@@ -29,17 +29,17 @@ pub(super) struct Server {
     commit_ms: u64,
     /// The server's wall clock at the world's zero.
     wall_base: u64,
-    conns: BTreeMap<LinkId, Conn>,
+    pub(super) conns: BTreeMap<LinkId, Conn>,
     queue: Vec<Write>,
     writing: Option<Vec<Write>>,
 }
 
 #[derive(Clone, Debug)]
-struct Conn {
+pub(super) struct Conn {
     id: ConnId,
-    machine: Connection,
+    pub(super) machine: Connection,
     bound: Option<(UserId, SessionId)>,
-    timer: Option<u64>,
+    pub(super) timer: Option<u64>,
 }
 
 impl Server {
@@ -122,7 +122,13 @@ impl Server {
     /// Everything in memory is gone. The batch that was being written is there or not, and nobody
     /// was told.
     pub(super) fn crash(&mut self, around: &mut Around<'_>) {
-        if self.writing.is_some() && around.rng.percent(50) {
+        let batch = if around.rng.percent(50) { Batch::Kept } else { Batch::Lost };
+        self.crash_at(batch, around);
+    }
+
+    /// The same; it is known whether the batch is there.
+    pub(super) fn crash_at(&mut self, batch: Batch, around: &mut Around<'_>) {
+        if batch == Batch::Kept {
             self.decide(around);
         }
         self.writing = None;
@@ -253,6 +259,15 @@ impl Server {
             }
         }
     }
+}
+
+/// What a crash makes of the batch that was being written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Batch {
+    /// It is there, and nobody was told.
+    Kept,
+    /// There is no trace of it.
+    Lost,
 }
 
 fn transmit(link: LinkId, frame: &ServerFrame, around: &mut Around<'_>) {

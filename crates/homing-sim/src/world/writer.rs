@@ -108,6 +108,21 @@ impl Book {
         &self.policy
     }
 
+    /// Makes a user that nobody has signed in as.
+    pub(super) fn add_user(&mut self, user: UserId) {
+        self.users.insert(user, UserRow { log_epoch: 1, ..UserRow::default() });
+    }
+
+    /// A user's sessions, if there is such a user.
+    pub(super) fn user(&self, user: &UserId) -> Option<&UserSessions> {
+        self.users.get(user).map(|row| &row.sessions)
+    }
+
+    /// A user's log.
+    pub(super) fn log(&self, user: &UserId) -> &[LogEntry] {
+        self.users.get(user).map_or(&[], |row| &row.log)
+    }
+
     /// The head of a user's log.
     pub(super) fn head(&self, user: &UserId) -> u64 {
         self.users.get(user).map_or(0, |row| row.log.len() as u64)

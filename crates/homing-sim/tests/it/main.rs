@@ -2,6 +2,7 @@
 
 mod clock;
 mod determinism;
+mod explore;
 mod oracles;
 mod sabotage;
 mod seeds;
