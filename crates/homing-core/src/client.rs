@@ -472,7 +472,7 @@ impl Client {
         match write {
             Write::Account => {}
             Write::Calls(calls) => turn.complete_all(calls, &Ok(Reply::Done)),
-            Write::CredentialRefused(error) => turn.event(Event::CredentialNeeded(error)),
+            Write::CredentialRefused(error) => self.credential_needed(turn, error),
             Write::Ended => self.announce_end(turn),
             Write::Log(_, entries) => self.log_written(turn, batch, entries),
             Write::Queued(_, conversation, id) => {
@@ -517,7 +517,7 @@ impl Client {
             Write::Account => {}
             Write::Calls(calls) => turn.complete_all(calls, &Err(error)),
             // The app must know at once, though a crash before the next write would forget it.
-            Write::CredentialRefused(refusal) => turn.event(Event::CredentialNeeded(refusal)),
+            Write::CredentialRefused(refusal) => self.credential_needed(turn, refusal),
             Write::Ended => self.announce_end(turn),
             Write::Log(..) => {
                 if self.sync.write_failed(turn.now.time, batch, error.clone()) {

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "it tells how long the worlds took, outside of them")]
 
 mod explore;
+mod story;
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -18,11 +19,16 @@ pub const USAGE: &str = "\
 --start S        the first seed (default 0)
 --seed X         this one alone
 --trace          with --seed: print everything that happens
+--secrets        search every text of each world for the secrets in it (I25)
 --clock N        multiply every jump of a device's wall clock by N, and let no credential
                  expire; then nothing may depend on N (I19)
+--story NAME     a world that follows a script; prints its counts as JSON:
+                 ping-pong (--hours), kills, stampede (--clients, --window-ms, --loss)
 --sabotage NAME  break something on purpose:
                  send-before-durable, no-dedupe, no-read-mark, resume-displaces,
-                 no-pacing, late-events, one-clock
+                 no-pacing, late-events, one-clock, cursor-alone, refused-again,
+                 kick-forgotten, seq-reused, logout-forgets-job, no-spread,
+                 stale-admission, two-stores, unread-counted-up, outbox-reordered
 --threads N      worlds at once (default: one per core)";
 
 /// Runs the command line; fails when an invariant did not hold.
@@ -31,7 +37,11 @@ pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
     if arguments.next_if(|argument| argument == "explore").is_some() {
         return explore::run(arguments);
     }
-    let asked = match Asked::parse(arguments) {
+    let arguments: Vec<String> = arguments.collect();
+    if arguments.iter().any(|argument| argument == "--story") {
+        return story::run(arguments.into_iter());
+    }
+    let asked = match Asked::parse(arguments.into_iter()) {
         Ok(asked) => asked,
         Err(error) => {
             eprintln!("{error}\n\n{USAGE}");
@@ -75,6 +85,7 @@ impl Asked {
                         value.parse().map_err(|_| format!("--clock {value}: not a number"))?;
                     asked.options.offline_checks = OfflineChecks::NothingExpires;
                 }
+                "--secrets" => asked.options.tracing = Tracing::Secrets,
                 "--trace" => asked.options.tracing = Tracing::Lines,
                 "--sabotage" => {
                     let name = arguments.next().ok_or("--sabotage needs a name")?;
@@ -106,7 +117,11 @@ fn many(asked: &Asked) -> bool {
     let began = Instant::now();
     let total = Totals::default();
     let failed = Mutex::new(Vec::new());
-    let options = Options { tracing: Tracing::Off, ..asked.options.clone() };
+    let tracing = match asked.options.tracing {
+        Tracing::Secrets => Tracing::Secrets,
+        _ => Tracing::Off,
+    };
+    let options = Options { tracing, ..asked.options.clone() };
     std::thread::scope(|scope| {
         for _ in 0..asked.threads {
             scope.spawn(|| {

@@ -93,6 +93,8 @@ pub enum Fact<'a> {
     RowsStored(DeviceNo, &'a UserId, &'a [Row]),
     /// A store was opened or closed; this many are open now.
     StoresOpen(DeviceNo, usize),
+    /// Another process has the device's data directory, or has let go of it.
+    HeldByOther(DeviceNo, bool),
     /// A store was damaged and set aside; these messages were salvaged.
     StoreReset(DeviceNo, &'a UserId),
     /// A store came from elsewhere, with a cursor that the server never gave out.

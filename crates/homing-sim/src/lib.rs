@@ -19,6 +19,9 @@ pub mod oracle;
 
 pub mod cli;
 pub mod explore;
+pub mod secrets;
+
+pub use world::story;
 
 mod rng;
 mod watch;
@@ -74,6 +77,8 @@ pub enum Tracing {
     Digest,
     /// A hash of the lines about what happens online: calls, frames, statuses, events.
     OnlineDigest,
+    /// Nothing, but a secret that stands in any text of the world is a violation (I25).
+    Secrets,
     /// The lines.
     Lines,
 }
@@ -96,11 +101,31 @@ pub enum Sabotage {
     LateEvents,
     /// Deadlines are on a clock that jumps with the wall clock.
     OneClock,
+    /// The device's store keeps the cursor of some batches and loses their rows.
+    CursorAlone,
+    /// A started process knows nothing of the credentials that were refused.
+    RefusedAgain,
+    /// The disk confirms the record of a kick and does not have it.
+    KickForgotten,
+    /// Some pictures have the number of the one before.
+    SeqReused,
+    /// A logout leaves nothing behind that tells the server.
+    LogoutForgetsJob,
+    /// The window for the return is lost on its way to the client.
+    NoSpread,
+    /// Admission decides on what it read up to two seconds ago.
+    StaleAdmission,
+    /// Stores that are closed stay open.
+    TwoStores,
+    /// The device counts own messages up, when they are sent and when they come back.
+    UnreadCountedUp,
+    /// An opened store hands out its waiting messages the wrong way round.
+    OutboxReordered,
 }
 
 impl Sabotage {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 17] = [
         Self::SendBeforeDurable,
         Self::NoDedupe,
         Self::NoReadMark,
@@ -108,6 +133,16 @@ impl Sabotage {
         Self::NoPacing,
         Self::LateEvents,
         Self::OneClock,
+        Self::CursorAlone,
+        Self::RefusedAgain,
+        Self::KickForgotten,
+        Self::SeqReused,
+        Self::LogoutForgetsJob,
+        Self::NoSpread,
+        Self::StaleAdmission,
+        Self::TwoStores,
+        Self::UnreadCountedUp,
+        Self::OutboxReordered,
     ];
 
     /// The name on the command line.
@@ -120,6 +155,16 @@ impl Sabotage {
             Self::NoPacing => "no-pacing",
             Self::LateEvents => "late-events",
             Self::OneClock => "one-clock",
+            Self::CursorAlone => "cursor-alone",
+            Self::RefusedAgain => "refused-again",
+            Self::KickForgotten => "kick-forgotten",
+            Self::SeqReused => "seq-reused",
+            Self::LogoutForgetsJob => "logout-forgets-job",
+            Self::NoSpread => "no-spread",
+            Self::StaleAdmission => "stale-admission",
+            Self::TwoStores => "two-stores",
+            Self::UnreadCountedUp => "unread-counted-up",
+            Self::OutboxReordered => "outbox-reordered",
         }
     }
 }

@@ -12,10 +12,12 @@ mod cursor;
 mod damage;
 mod delivery;
 mod displacement;
+mod leader;
 mod liveness;
 mod log_prefix;
 mod logout;
 mod once;
+mod open_path;
 mod reach;
 mod signed_out;
 mod status;
@@ -83,9 +85,11 @@ pub fn all() -> Vec<Box<dyn Oracle>> {
         Box::new(once::Once::default()),
         Box::new(credential::RefusedCredential::default()),
         Box::new(suspend::Suspend::default()),
+        Box::new(open_path::OpenPath::default()),
         Box::new(calls::Calls::default()),
         Box::new(attempts::Attempts::default()),
         Box::new(logout::Logout::default()),
+        Box::new(leader::Leader::default()),
         Box::new(unread::Unread::default()),
         Box::new(cursor::CursorPair::default()),
         Box::new(status::StatusOrder),

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use homing_core::client::{Command, Status};
-use homing_proto::frame::ServerFrame;
+use homing_proto::frame::{ClientFrame, Intent, ServerFrame};
 
 use crate::fact::{DeviceNo, Fact};
 use crate::oracle::{self, Oracle};
+use crate::secrets::secret_in;
 use crate::truth::Truth;
 use crate::{OfflineChecks, Options, Report, Tracing, Violation};
 
@@ -21,6 +22,38 @@ pub(crate) struct Watch {
     found: Vec<Violation>,
     trace: Trace,
     sessions: u64,
+    /// What stories count.
+    pub(crate) tally: Option<Tally>,
+}
+
+/// See [`Watch::tally`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    /// Explicit logins that the server granted.
+    pub(crate) logins: u64,
+    /// Returns that it granted.
+    pub(crate) returns: u64,
+    /// Sessions that lost their place to another.
+    pub(crate) displaced: u64,
+    /// When attempts began.
+    pub(crate) dials: Vec<(u64, DeviceNo)>,
+    /// When Hellos went out.
+    pub(crate) hellos: Vec<(u64, DeviceNo)>,
+}
+
+impl Tally {
+    fn see(&mut self, now: u64, fact: &Fact<'_>) {
+        match fact {
+            Fact::Bound(bound) => {
+                let returns = bound.intent == Intent::Automatic;
+                *(if returns { &mut self.returns } else { &mut self.logins }) += 1;
+                self.displaced += bound.displaced.len() as u64;
+            }
+            Fact::Dialed(no, _) => self.dials.push((now, *no)),
+            Fact::Sent(no, _, ClientFrame::Hello(_)) => self.hellos.push((now, *no)),
+            _ => {}
+        }
+    }
 }
 
 /// What an oracle writes its findings into.
@@ -49,13 +82,21 @@ impl Watch {
             found: Vec::new(),
             trace: Trace::new(options.tracing, options.offline_checks),
             sessions: 0,
+            tally: None,
         }
     }
 
     pub(crate) fn see(&mut self, fact: &Fact<'_>) {
         self.trace.see(self.now, fact);
+        if let Some(form) = self.trace.secret.take() {
+            let what = format!("a secret stands in a text, as {form}");
+            self.found.push(Violation { at_ms: self.now, oracle: I25, what });
+        }
         if matches!(fact, Fact::Bound(_)) {
             self.sessions += 1;
+        }
+        if let Some(tally) = &mut self.tally {
+            tally.see(self.now, fact);
         }
         for oracle in &mut self.oracles {
             let before = self.found.len();
@@ -67,6 +108,19 @@ impl Watch {
             }
         }
         self.truth.see(self.now, fact);
+    }
+
+    /// Whether every text is to be searched.
+    pub(crate) fn wants_texts(&self) -> bool {
+        self.trace.tracing == Tracing::Secrets
+    }
+
+    /// Searches a text that no fact has.
+    pub(crate) fn search(&mut self, of: &str, text: &str) {
+        if let Some(form) = secret_in(text) {
+            let what = format!("a secret stands in what {of} prints, as {form}");
+            self.found.push(Violation { at_ms: self.now, oracle: I25, what });
+        }
     }
 
     /// What was found so far.
@@ -109,6 +163,8 @@ struct Trace {
     /// Devices that were signed in online: their next login may read local data at once.
     known: BTreeSet<DeviceNo>,
     offline_checks: OfflineChecks,
+    /// A secret that stood in the last line, by its form.
+    secret: Option<&'static str>,
     /// From here on the digest may rightly depend on a clock.
     is_over: bool,
 }
@@ -123,6 +179,7 @@ impl Trace {
             shown: BTreeMap::new(),
             known: BTreeSet::new(),
             offline_checks,
+            secret: None,
             is_over: false,
         }
     }
@@ -130,7 +187,7 @@ impl Trace {
     fn see(&mut self, now: u64, fact: &Fact<'_>) {
         let wanted = match self.tracing {
             Tracing::Off => false,
-            Tracing::Digest | Tracing::Lines => {
+            Tracing::Digest | Tracing::Secrets | Tracing::Lines => {
                 !matches!(fact, Fact::Handled { .. } | Fact::World { .. })
             }
             Tracing::OnlineDigest => is_online(fact),
@@ -183,6 +240,10 @@ impl Trace {
         if self.is_over {
             return;
         }
+        if self.tracing == Tracing::Secrets {
+            self.secret = secret_in(line);
+            return;
+        }
         for byte in line.bytes() {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
         }
@@ -209,6 +270,7 @@ const fn is_online(fact: &Fact<'_>) -> bool {
     )
 }
 
+const I25: &str = "I25 secrets";
 const TO_STRING: &str = "a string takes everything";
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;

@@ -7,27 +7,31 @@ mod network;
 mod queue;
 mod scene;
 mod server;
+pub mod story;
 mod token;
 pub(crate) mod walk;
 mod weather;
 mod writer;
 
+use bytes::Bytes;
 use homing_core::client::status::SessionStatus;
 use homing_core::client::{Command, Hint, Input};
 use homing_proto::codec;
 use homing_proto::device::Device as About;
+use homing_proto::frame::ServerFrame;
 use homing_proto::{Code, Error};
 
-use self::device::Device;
-use self::network::Network;
-use self::queue::{Due, Queue};
+use self::device::{Device, Power};
+use self::disk::{Fate, Lane};
+use self::network::{LinkId, Network};
+use self::queue::{Due, Fault, Queue};
 use self::scene::Scene;
 use self::server::Server;
 use self::writer::Operator;
 use crate::fact::{DeviceAtRest, DeviceNo, Fact};
 use crate::rng::Rng;
 use crate::watch::Watch;
-use crate::{OfflineChecks, Options, Report};
+use crate::{OfflineChecks, Options, Report, Sabotage};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -45,6 +49,19 @@ pub(crate) struct World {
     pending_unban: Vec<Operator>,
     watch: Watch,
     events: u64,
+    /// Writes that devices finished.
+    writes: u64,
+    /// One of them is a process's last.
+    kill: Option<KillAt>,
+}
+
+/// A write of a device at which its process ends.
+#[derive(Clone, Copy, Debug)]
+pub struct KillAt {
+    /// Counted over the whole world, from 0.
+    pub write: u64,
+    /// What is there of it afterwards; nobody was told.
+    pub fate: Fate,
 }
 
 /// What a device or the server touches of the world.
@@ -84,6 +101,8 @@ impl World {
             pending_unban: Vec::new(),
             watch: Watch::new(options),
             events: 0,
+            writes: 0,
+            kill: None,
         }
     }
 
@@ -135,9 +154,7 @@ impl World {
         }
         match due {
             Due::Timer(no, at) => self.with_device(no.0, |device, around| device.timer(at, around)),
-            Due::Disk(no, run, lane) => {
-                self.with_device(no.0, |device, around| device.disk_done(run, lane, around));
-            }
+            Due::Disk(no, run, lane) => self.write_ends(no, run, lane),
             Due::LateEvent(no, run, event) => {
                 if self.devices[no.0].run == run && self.devices[no.0].process.is_some() {
                     self.watch.see(&Fact::Event(no, &event));
@@ -188,6 +205,26 @@ impl World {
         }
     }
 
+    fn write_ends(&mut self, no: DeviceNo, run: u32, lane: Lane) {
+        if !self.devices[no.0].is_running(run) {
+            return;
+        }
+        self.writes += 1;
+        match self.kill {
+            Some(KillAt { write, fate }) if write + 1 == self.writes => {
+                self.with_device(no.0, |device, around| {
+                    device.kill_at(
+                        Power::Stays,
+                        |of| if of == lane { fate } else { Fate::Lost },
+                        around,
+                    );
+                });
+                self.queue.push(self.now + RESTART_MS, Due::Clears(Fault::Dead(no)));
+            }
+            _ => self.with_device(no.0, |device, around| device.disk_done(lane, around)),
+        }
+    }
+
     /// The device that must be awake for this.
     fn destined_for(&self, due: &Due) -> Option<DeviceNo> {
         match due {
@@ -206,6 +243,9 @@ impl World {
 
     fn link_down(&mut self, due: Due) {
         let (Due::Opens(id) | Due::Down(id, _) | Due::ClientLost(id)) = due else { return };
+        if let Due::Down(_, bytes) = &due {
+            self.late_frame(id, bytes);
+        }
         let arrives = match due {
             // A loss is noticed by the device itself.
             Due::ClientLost(_) => self.network.client_end(id),
@@ -219,8 +259,17 @@ impl World {
         let input = match due {
             Due::Opens(_) => Input::Opened(attempt),
             Due::Down(_, bytes) => match codec::decode_server(bytes) {
-                Ok(frame) => {
+                Ok(mut frame) => {
+                    if self.options.sabotage == Some(Sabotage::NoSpread)
+                        && let ServerFrame::Close(close) = &mut frame
+                    {
+                        close.retry_window_ms = None;
+                    }
                     self.watch.see(&Fact::Heard(no, attempt, &frame));
+                    if self.scene.repeats && self.rng.percent(REPEATS_PERCENT) {
+                        let again = Input::Received(attempt, frame.clone());
+                        self.with_device(no.0, |device, around| device.feed(again, around));
+                    }
                     Input::Received(attempt, frame)
                 }
                 Err(error) => Input::Lost(attempt, error),
@@ -233,11 +282,29 @@ impl World {
         self.with_device(no.0, |device, around| device.feed(input, around));
     }
 
+    /// A frame that was on its way when the client let go reaches it all the same, now and then: the
+    /// machine must know it by its attempt for what it is.
+    fn late_frame(&mut self, id: LinkId, bytes: &Bytes) {
+        let Some(link) = self.network.let_go(id) else { return };
+        let (no, run, attempt) = (link.device, link.run, link.attempt);
+        if self.devices[no.0].is_running(run)
+            && self.rng.percent(50)
+            && let Ok(frame) = codec::decode_server(bytes.clone())
+        {
+            let late = Input::Received(attempt, frame);
+            self.with_device(no.0, |device, around| device.feed(late, around));
+        }
+    }
+
     fn link_up(&mut self, due: Due) {
         let incarnation = self.server.incarnation;
         match due {
             Due::Arrives(link) => self.with_server(|server, around| server.arrives(link, around)),
             Due::Up(link, bytes) if self.network.arrives_up(link, incarnation) => {
+                if self.scene.repeats && self.rng.percent(REPEATS_PERCENT) {
+                    let again = bytes.clone();
+                    self.with_server(|server, around| server.receive(link, again, around));
+                }
                 self.with_server(|server, around| server.receive(link, bytes, around));
             }
             Due::ServerLost(link) if self.network.has_server_end(link, incarnation) => {
@@ -345,6 +412,9 @@ impl World {
     }
 
     fn end(&mut self) {
+        if self.watch.wants_texts() {
+            self.search_machines();
+        }
         let at_rest = |device: &Device| {
             let process = device.process.as_ref()?;
             let status = process.client.status().clone();
@@ -368,6 +438,14 @@ impl World {
         let devices: Vec<_> = self.devices.iter().filter_map(at_rest).collect();
         let sessions = self.server.book.sessions();
         self.watch.see(&Fact::Rest { devices: &devices, sessions: &sessions });
+    }
+
+    /// What machines, records and books print of themselves.
+    fn search_machines(&mut self) {
+        for device in &self.devices {
+            self.watch.search("a device", &format!("{device:?} {device:#?}"));
+        }
+        self.watch.search("the server", &format!("{:?} {:#?}", self.server, self.server));
     }
 
     const fn is_calm(&self) -> bool {
@@ -415,6 +493,10 @@ fn replace_offline_login(command: &mut Command) {
     }
 }
 
+/// How many frames of a hundred come twice where frames do.
+const REPEATS_PERCENT: u64 = 3;
+/// From the end of a process at a write to its next start.
+const RESTART_MS: u64 = 700;
 /// When, after the faults, everybody says something.
 const PROBE_MS: u64 = 420_000;
 /// From the end of the faults to the end of the world: longer than the longest wait of a client in

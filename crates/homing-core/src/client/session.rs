@@ -462,6 +462,20 @@ impl Client {
         self.persist_account(turn, write);
     }
 
+    /// The refusal is on the disk, or cannot be put there. Whoever gave another credential meanwhile
+    /// is not asked for one, and of two refusals the later one tells (S-8.5: exactly one event).
+    pub(super) fn credential_needed(&self, turn: &mut Turn<'_>, error: Error) {
+        let is_needed = matches!(
+            &self.session,
+            Session::SignedIn(SignedIn { credential: CredentialStatus::Needed { .. }, .. })
+        );
+        let is_told_later =
+            self.writes.values().any(|write| matches!(write, Write::CredentialRefused(_)));
+        if is_needed && !is_told_later {
+            turn.event(Event::CredentialNeeded(error));
+        }
+    }
+
     /// The credential has run out while there was no link: an attempt with it would be refused
     /// (S-8.5). Judged by the server's word and the clock of deadlines, never by the wall (S-8.6).
     pub(super) fn credential_ran_out(&mut self, turn: &mut Turn<'_>) -> bool {

@@ -7,7 +7,7 @@ use homing_core::client::{
 use homing_proto::frame::{ClientFrame, Close, Credential, Refuse, Request, Response, ServerFrame};
 use homing_proto::{Code, Error};
 
-use crate::client_desk::{Desk, resumed, token, user, welcome};
+use crate::client_desk::{Desk, Disk, resumed, token, user, welcome};
 
 /// S-8.4: told why, once, and the connection stays.
 #[test]
@@ -51,6 +51,43 @@ fn a_refused_credential_is_replaced_by_the_provider_before_the_next_attempt() {
         assert!(desk.client.status().is_connected());
         assert_eq!((needed(&desk), asks(&desk).len()), (1, 1));
     }
+}
+
+/// S-8.5: exactly one event; whoever has given another one meanwhile needs not be asked for one.
+#[test]
+fn a_credential_given_while_the_refusal_is_being_stored_is_not_asked_for() {
+    let mut desk = Desk::new();
+    desk.login("alice");
+    desk.connect();
+    desk.receive(ServerFrame::Welcome(Box::new(welcome(1, 0))));
+    desk.disk = Disk::Stuck;
+    desk.out.clear();
+    desk.receive(closed(Code::CREDENTIAL_EXPIRED));
+    let batches = |desk: &Desk| {
+        let each = desk.out.iter().filter_map(|output| match output {
+            Output::PersistAccount(batch, _) => Some(*batch),
+            _ => None,
+        });
+        each.collect::<Vec<_>>()
+    };
+    let stored = batches(&desk);
+    desk.call(Command::Renew(token("fresh")));
+    for batch in stored {
+        desk.put(Input::Persisted(batch));
+    }
+    assert_eq!((needed(&desk), credential(&desk)), (0, CredentialStatus::Valid));
+    desk.disk = Disk::Quick;
+    for batch in batches(&desk) {
+        desk.put(Input::Persisted(batch));
+    }
+    desk.connect();
+    desk.receive(ServerFrame::Refuse(Box::new(Refuse {
+        error: Code::CREDENTIAL_EXPIRED.into(),
+        terminal: false,
+        kick: None,
+        holders: Vec::new(),
+    })));
+    assert_eq!(needed(&desk), 1);
 }
 
 /// I11, I16.

@@ -135,6 +135,10 @@ impl App {
     /// A message to somebody.
     pub(super) fn message(&mut self, rng: &mut Rng) -> Command {
         let conversation = self.conversation(rng);
+        self.message_to(conversation, rng)
+    }
+
+    pub(super) fn message_to(&mut self, conversation: ConversationId, rng: &mut Rng) -> Command {
         let user = self.user();
         if rng.percent(4) && !self.sent.is_empty() {
             let (author, conversation, id) = rng.pick(&self.sent).clone();

@@ -11,11 +11,12 @@ use homing_core::client::{
 };
 use homing_proto::codec;
 use homing_proto::device::{Device as About, Platform};
+use homing_proto::frame::ClientFrame;
 use homing_proto::time::{Now, Time, WallTime};
 
 use super::Around;
 use super::app::App;
-use super::disk::{Disk, Job, Lane};
+use super::disk::{Disk, Fate, Job, Lane};
 use super::network::Route;
 use super::queue::Due;
 use super::scene::TRUE_BASE_MS;
@@ -63,7 +64,7 @@ impl Device {
             config,
             time_base: 0,
             wall_base: 0,
-            disk: Disk::default(),
+            disk: Disk::new(sabotage),
             route: Route { up: true, base_ms: 1, jitter_ms: 1 },
             process: None,
             run: 0,
@@ -96,7 +97,11 @@ impl Device {
         self.run += 1;
         let config = Config { seed: around.rng.next(), ..self.config.clone() };
         around.watch.see(&Fact::Started(self.no, &self.disk.account));
-        let client = Client::new(config, self.disk.account.clone());
+        let mut account = self.disk.account.clone();
+        if self.sabotage == Some(Sabotage::RefusedAgain) {
+            account.refused.clear();
+        }
+        let client = Client::new(config, account);
         self.process = Some(Process { client, timer: None, asked: None });
         self.app.started();
         self.told_down = false;
@@ -105,22 +110,27 @@ impl Device {
 
     /// The app is gone without a word; with the power gone, nobody tells the server either.
     pub(super) fn kill(&mut self, power: Power, around: &mut Around<'_>) {
-        let fates = [around.rng.percent(50), around.rng.percent(50)];
+        let mut draw = || match around.rng.below(100) {
+            0..45 => Fate::Lost,
+            45..90 => Fate::Kept,
+            _ => Fate::Torn,
+        };
+        let fates = [draw(), draw()];
         self.kill_at(power, |lane| fates[lane as usize], around);
     }
 
-    /// The app is gone at this moment; `is_kept` says whether what a lane was writing is there.
+    /// The app is gone at this moment; `fate` says what became of what a lane was writing.
     pub(super) fn kill_at(
         &mut self,
         power: Power,
-        is_kept: impl FnMut(Lane) -> bool,
+        fate: impl FnMut(Lane) -> Fate,
         around: &mut Around<'_>,
     ) {
         if self.process.take().is_none() {
             return;
         }
         around.watch.see(&Fact::Killed(self.no));
-        self.disk.crash(self.no, is_kept, around.watch);
+        self.disk.crash(self.no, fate, around.watch);
         let noticed = power == Power::Stays;
         around.network.device_gone(around.now, self.no, noticed, around.rng, around.queue);
         self.held.clear();
@@ -166,11 +176,13 @@ impl Device {
         }
     }
 
+    /// Whether this run of the process is the present one.
+    pub(super) const fn is_running(&self, run: u32) -> bool {
+        self.run == run && self.process.is_some()
+    }
+
     /// The first job of a lane is through.
-    pub(super) fn disk_done(&mut self, run: u32, lane: Lane, around: &mut Around<'_>) {
-        if run != self.run || self.process.is_none() {
-            return;
-        }
+    pub(super) fn disk_done(&mut self, lane: Lane, around: &mut Around<'_>) {
         let answer = self.disk.finish(self.no, lane, around.watch);
         if self.disk.is_busy(lane) {
             self.schedule(lane, around);
@@ -206,6 +218,8 @@ impl Device {
                 watch.see(&Fact::Dialed(self.no, attempt));
                 network.dial(*now, (self.no, self.run, attempt), self.route, rng, queue);
             }
+            Output::Transmit(_, ClientFrame::EndSession(_))
+                if self.sabotage == Some(Sabotage::LogoutForgetsJob) => {}
             Output::Transmit(attempt, frame) => {
                 watch.see(&Fact::Sent(self.no, attempt, &frame));
                 if let Some(link) = network.link_of(self.no, self.run, attempt) {
@@ -246,7 +260,10 @@ impl Device {
                     process.asked = None;
                 }
             }
-            Output::Status(status) => {
+            Output::Status(mut status) => {
+                if self.sabotage == Some(Sabotage::SeqReused) && status.seq.is_multiple_of(5) {
+                    status.seq -= 1;
+                }
                 watch.see(&Fact::Status(self.no, &status));
                 self.app.saw_status(&status);
             }

@@ -146,6 +146,11 @@ impl Network {
         self.links.get(&id).filter(|link| link.client_end.open && !link.server_end.cut)
     }
 
+    /// The link, if its client has let go of it while bytes may still come down.
+    pub(super) fn let_go(&self, id: LinkId) -> Option<&Link> {
+        self.links.get(&id).filter(|link| !link.client_end.open && !link.server_end.cut)
+    }
+
     /// Whether its server end is still there, in this run of the server, and this may still arrive.
     pub(super) fn arrives_up(&self, id: LinkId, incarnation: u32) -> bool {
         self.links.get(&id).is_some_and(|link| {

@@ -70,6 +70,8 @@ pub(super) enum Fault {
     Dead(DeviceNo),
     /// The disk is full.
     DiskFull(DeviceNo),
+    /// Another process holds the device's data directory.
+    DiskHeld(DeviceNo),
     /// The disk is slow.
     DiskSlow(DeviceNo),
     /// The way is slow.
@@ -98,6 +100,11 @@ impl Queue {
     pub(super) fn push(&mut self, at: u64, due: Due) {
         self.order += 1;
         self.heap.push(Reverse(Slot { at, order: self.order, due }));
+    }
+
+    /// When the next thing happens.
+    pub(super) fn next_at(&self) -> Option<u64> {
+        self.heap.peek().map(|Reverse(slot)| slot.at)
     }
 
     pub(super) fn pop(&mut self) -> Option<(u64, Due)> {

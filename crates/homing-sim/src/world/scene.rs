@@ -32,6 +32,8 @@ pub(super) struct Scene {
     pub(super) routes: Vec<(u64, u64)>,
     pub(super) server_wall_base: u64,
     ttl_ms: u64,
+    /// Some frames come twice.
+    pub(super) repeats: bool,
     pub(super) window: Window,
 }
 
@@ -61,6 +63,7 @@ impl Scene {
             // A server clock is right within seconds, not more.
             server_wall_base: TRUE_BASE_MS + rng.below(4_000),
             ttl_ms: *rng.pick(&[60_000, 300_000, 86_400_000, 86_400_000]),
+            repeats: rng.percent(20),
             window: draw_window(rng),
         }
     }
@@ -79,10 +82,20 @@ impl Scene {
             routes: vec![(1, 0), (1, 0)],
             server_wall_base: TRUE_BASE_MS,
             ttl_ms: 0,
+            repeats: false,
             window: Window {
                 conversations: limits::WINDOW_CONVERSATIONS,
                 per_conversation: limits::WINDOW_MESSAGES,
             },
+        }
+    }
+
+    /// So many devices, where nothing but what is chosen happens.
+    pub(super) fn crowd(devices: usize) -> Self {
+        Self {
+            owners: vec![0; devices],
+            routes: vec![(20, 40); devices],
+            ..Self::two_devices(Policy::default())
         }
     }
 

@@ -7,6 +7,8 @@ use homing_proto::limits::ISSUE_LEEWAY_S;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 
+use crate::secrets::TOKEN_MARK;
+
 /// What is wrong with a credential.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Flaw {
@@ -25,9 +27,9 @@ pub(super) fn mint(
 ) -> Credential {
     let seal = if flaw == Flaw::Signature { "bad" } else { "good" };
     Credential::usersig(match flaw {
-        Flaw::Garbage => format!("garbage {nonce:016x}"),
+        Flaw::Garbage => format!("garbage {TOKEN_MARK}{nonce:016x}"),
         Flaw::None | Flaw::Signature => {
-            format!("{user}/{}/{}/{nonce:016x}/{seal}", issued.0, expires.0)
+            format!("{user}/{}/{}/{TOKEN_MARK}{nonce:016x}/{seal}", issued.0, expires.0)
         }
     })
 }

@@ -22,7 +22,7 @@ use homing_proto::time::WallTime;
 
 use super::World;
 use super::device::{Device, Power};
-use super::disk::Lane;
+use super::disk::{Fate, Lane};
 use super::network::{Cut, LinkId, Notice};
 use super::queue::Due;
 use super::scene::Scene;
@@ -281,11 +281,6 @@ impl Walk {
         self.world.with_device(no.0, |device, around| device.call(command, around));
     }
 
-    fn pass(&mut self, until: u64) {
-        self.world.now = self.world.now.max(until);
-        self.world.watch.now = self.world.now;
-    }
-
     fn next_timer(&self) -> Option<u64> {
         let devices = self.world.devices.iter().filter_map(|d| d.process.as_ref()?.timer);
         let conns = self.world.server.conns.values().filter_map(|conn| conn.timer);
@@ -294,7 +289,7 @@ impl Walk {
 
     fn timer(&mut self) {
         let Some(at) = self.next_timer() else { return };
-        self.pass(at);
+        self.world.pass(at);
         let due = |device: &&Device| device.process.as_ref().and_then(|p| p.timer) == Some(at);
         if let Some(no) = self.world.devices.iter().find(due).map(|device| device.no) {
             self.world.with_device(no.0, |device, around| device.timer(at, around));
@@ -306,10 +301,9 @@ impl Walk {
         self.world.with_server(|server, around| server.timer(link, at, around));
     }
 
-    fn crash(&mut self, no: DeviceNo, at: Option<(Lane, Batch)>) {
-        self.world.with_device(no.0, |device, around| {
-            device.kill_at(Power::Stays, |lane| at == Some((lane, Batch::Kept)), around);
-        });
+    fn crash(&mut self, no: DeviceNo, kept: Option<Lane>) {
+        let fate = |lane| if kept == Some(lane) { Fate::Kept } else { Fate::Lost };
+        self.world.with_device(no.0, |device, around| device.kill_at(Power::Stays, fate, around));
     }
 
     fn restart_server(&mut self, batch: Batch) {
@@ -340,13 +334,12 @@ impl Walk {
                     self.pending.push(due);
                 }
                 Due::Disk(no, run, lane) => {
-                    let device = &mut self.world.devices[no.0];
-                    if device.process.is_none() || device.run != run {
+                    if !self.world.devices[no.0].is_running(run) {
                         continue;
                     }
                     match interrupt {
                         Some(Interrupt::Device(at, batch)) if at == places.writes => {
-                            self.crash(no, Some((lane, batch)));
+                            self.crash(no, (batch == Batch::Kept).then_some(lane));
                         }
                         _ => self.world.happen(due),
                     }

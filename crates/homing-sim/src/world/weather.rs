@@ -45,6 +45,11 @@ impl World {
             Fault::Asleep(no) => self.wake(no),
             Fault::Dead(no) => self.restart(no),
             Fault::DiskFull(no) => self.devices[no.0].disk.full = false,
+            Fault::DiskHeld(no) => {
+                if std::mem::take(&mut self.devices[no.0].disk.held) {
+                    self.watch.see(&Fact::HeldByOther(no, false));
+                }
+            }
             Fault::DiskSlow(no) => self.devices[no.0].disk.latency_ms = self.scene.disk_ms,
             Fault::RouteSlow(no) => {
                 let (base_ms, jitter_ms) = self.scene.routes[no.0];
@@ -67,6 +72,7 @@ impl World {
             for fault in [
                 Fault::Route(no),
                 Fault::DiskFull(no),
+                Fault::DiskHeld(no),
                 Fault::DiskSlow(no),
                 Fault::RouteSlow(no),
                 Fault::Asleep(no),
@@ -147,6 +153,13 @@ impl World {
     }
 
     fn disk_fills(&mut self, device: usize) {
+        if !self.devices[device].disk.is_in_use() && self.rng.percent(50) {
+            let no = DeviceNo(device);
+            self.devices[device].disk.held = true;
+            self.watch.see(&Fact::HeldByOther(no, true));
+            self.clear_later(Fault::DiskHeld(no), 500, 60_000);
+            return;
+        }
         self.devices[device].disk.full = true;
         self.weather(&format!("the disk of {:?} is full", DeviceNo(device)));
         self.clear_later(Fault::DiskFull(DeviceNo(device)), 500, 60_000);
@@ -245,7 +258,7 @@ impl World {
         }
     }
 
-    fn operate(&mut self, operator: Operator) {
+    pub(super) fn operate(&mut self, operator: Operator) {
         if self.server.up {
             self.weather(&format!("{operator:?}"));
             self.with_server(|server, around| server.operate(operator, around));
@@ -254,7 +267,7 @@ impl World {
         }
     }
 
-    fn cut(&mut self, device: Option<DeviceNo>, cut: Cut, notice: Notice) {
+    pub(super) fn cut(&mut self, device: Option<DeviceNo>, cut: Cut, notice: Notice) {
         self.network.cut(self.now, device, cut, notice, &mut self.rng, &mut self.queue);
     }
 

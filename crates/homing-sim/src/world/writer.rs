@@ -61,6 +61,8 @@ pub(super) struct Book {
     users: BTreeMap<UserId, UserRow>,
     pairs: BTreeMap<Pair, PairRow>,
     sent: BTreeMap<(UserId, ClientMsgId), (u64, WallTime)>,
+    /// What a sabotaged admission decides on, and when it was read.
+    stale: BTreeMap<UserId, (WallTime, UserSessions)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -101,6 +103,7 @@ impl Book {
             users: BTreeMap::new(),
             pairs: BTreeMap::new(),
             sent: BTreeMap::new(),
+            stale: BTreeMap::new(),
         }
     }
 

@@ -5,4 +5,6 @@ mod determinism;
 mod explore;
 mod oracles;
 mod sabotage;
+mod secrets;
 mod seeds;
+mod stories;

@@ -379,6 +379,35 @@ fn i11_a_hello_while_a_credential_is_needed() {
 }
 
 #[test]
+fn i13_an_automatic_login_that_waits_for_the_network() {
+    let mut story = Story::new();
+    story.call(1, Command::ResumeLast).after(20_000);
+    story.completes(1, Err(Code::NETWORK.into()));
+    assert_eq!(story.seen_by(), ["I13 open path"]);
+    let mut right = Story::new();
+    right.call(1, Command::ResumeLast).after(900);
+    right.completes(1, Err(Code::NEEDS_EXPLICIT_LOGIN.into()));
+    assert_eq!(right.seen_by(), [""; 0]);
+}
+
+#[test]
+fn i18_two_stores_at_once_or_one_that_another_process_has() {
+    for wrong in
+        [vec![Fact::StoresOpen(D0, 2)], vec![Fact::HeldByOther(D0, true), Fact::StoresOpen(D0, 1)]]
+    {
+        let mut story = Story::new();
+        for fact in wrong {
+            story.fact(fact);
+        }
+        assert!(story.seen_by().contains(&"I18 one leader"));
+    }
+    let mut right = Story::new();
+    right.fact(Fact::HeldByOther(D0, true)).fact(Fact::HeldByOther(D0, false));
+    right.fact(Fact::StoresOpen(D0, 1));
+    assert_eq!(right.seen_by(), [""; 0]);
+}
+
+#[test]
 fn i12_a_suspend_that_leaves_a_store_open() {
     let mut story = Story::signed_in();
     story.fact(Fact::StoresOpen(D0, 1)).call(2, Command::Suspend).completes(2, Ok(Reply::Done));

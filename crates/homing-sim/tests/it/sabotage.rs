@@ -52,5 +52,51 @@ fn deadlines_on_the_wall_clock_are_seen() {
     assert!((0..WITHIN).any(seen));
 }
 
+#[test]
+fn a_cursor_without_its_rows_is_seen() {
+    assert!(first_seen(Sabotage::CursorAlone, "I6 log prefix").is_some());
+}
+
+#[test]
+fn a_refused_credential_that_is_shown_again_after_a_restart_is_seen() {
+    // It takes a refusal, a restart, and somebody who tries the same one again.
+    assert!(first_seen_within(60, Sabotage::RefusedAgain, "I11 refused credential").is_some());
+}
+
+#[test]
+fn a_kick_that_a_restart_forgets_is_seen() {
+    assert!(first_seen(Sabotage::KickForgotten, "I5 displacement").is_some());
+}
+
+#[test]
+fn a_picture_with_a_used_number_is_seen() {
+    assert!(first_seen(Sabotage::SeqReused, "I23 status").is_some());
+}
+
+#[test]
+fn a_logout_that_the_server_never_hears_of_is_seen() {
+    assert!(first_seen(Sabotage::LogoutForgetsJob, "I17 logout").is_some());
+}
+
+#[test]
+fn an_admission_that_decides_on_old_readings_is_seen() {
+    assert!(first_seen(Sabotage::StaleAdmission, "I5 displacement").is_some());
+}
+
+#[test]
+fn a_second_open_store_is_seen() {
+    assert!(first_seen(Sabotage::TwoStores, "I18 one leader").is_some());
+}
+
+#[test]
+fn counts_that_a_device_counts_up_are_seen() {
+    assert!(first_seen(Sabotage::UnreadCountedUp, "I20 unread").is_some());
+}
+
+#[test]
+fn an_outbox_in_another_order_is_seen() {
+    assert!(first_seen(Sabotage::OutboxReordered, "I10 once").is_some());
+}
+
 /// Seeds within which each must be seen; the README says how soon each was.
 const WITHIN: u64 = 20;

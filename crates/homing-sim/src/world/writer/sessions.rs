@@ -17,6 +17,7 @@ use homing_proto::{Code, Error, limits};
 use super::{Book, Desk, Effect, Operator, UserRow, online};
 use crate::Sabotage;
 use crate::fact::{self, Ending, Fact};
+use crate::secrets::SECRET_MARK;
 use crate::world::network::LinkId;
 use crate::world::token;
 
@@ -39,12 +40,24 @@ impl Book {
         if registered {
             row.log_epoch = desk.rng.next() | 1;
         }
-        let secret = SessionSecret::new(desk.rng.bytes());
+        let secret = SessionSecret::new(marked(desk.rng.bytes()));
         let fresh =
             Fresh { session: SessionId(desk.rng.bytes()), secret_hash: SecretHash::of(&secret) };
         let before: Vec<SessionId> = row.sessions.sessions.iter().map(|s| s.id).collect();
         let ask = ask(&hello, credential, conn);
-        let bound = match row.sessions.bind(&ask, fresh, &self.policy, desk.now) {
+        let present = (self.sabotage == Some(Sabotage::StaleAdmission)).then(|| {
+            let read = self.stale.entry(hello.user.clone());
+            let read = read.or_insert_with(|| (desk.now, row.sessions.clone()));
+            if desk.now.0 - read.0.0 > STALE_MS {
+                *read = (desk.now, row.sessions.clone());
+            }
+            std::mem::replace(&mut row.sessions, read.1.clone())
+        });
+        let answer = row.sessions.bind(&ask, fresh, &self.policy, desk.now);
+        if let Some(present) = present {
+            keep_newcomers(&mut row.sessions, present);
+        }
+        let bound = match answer {
             BindAnswer::Refused(refuse) => {
                 if registered {
                     self.users.remove(&hello.user);
@@ -281,3 +294,23 @@ fn gone(
         }
     }
 }
+
+/// The sabotage: what was decided on an old reading is written over the present one; who signed in
+/// since stays beside it.
+fn keep_newcomers(decided: &mut UserSessions, present: UserSessions) {
+    decided.epoch = decided.epoch.max(present.epoch);
+    for session in present.sessions {
+        if decided.sessions.iter().all(|other| other.device.id != session.device.id) {
+            decided.sessions.push(session);
+        }
+    }
+}
+
+/// Every secret of a world begins like this, so that one that shows is found (I25).
+fn marked(mut bytes: [u8; 32]) -> [u8; 32] {
+    bytes[..SECRET_MARK.len()].copy_from_slice(SECRET_MARK.as_bytes());
+    bytes
+}
+
+/// How old the reading of a sabotaged admission may be.
+const STALE_MS: u64 = 2_000;
