@@ -5,6 +5,7 @@
 mod explore;
 mod story;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +30,7 @@ pub const USAGE: &str = "\
                  no-pacing, late-events, one-clock, cursor-alone, refused-again,
                  kick-forgotten, seq-reused, logout-forgets-job, no-spread,
                  stale-admission, two-stores, unread-counted-up, outbox-reordered
---threads N      worlds at once (default: one per core)";
+--jobs N         worlds at once (default: one per core)";
 
 /// Runs the command line; fails when an invariant did not hold.
 pub fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
@@ -78,7 +79,7 @@ impl Asked {
                 "--seeds" => asked.seeds = number()?,
                 "--start" => asked.start = number()?,
                 "--seed" => asked.seed = Some(number()?),
-                "--threads" => asked.threads = number()?.clamp(1, 256) as usize,
+                "--jobs" | "--threads" => asked.threads = number()?.clamp(1, 256) as usize,
                 "--clock" => {
                     let value = arguments.next().ok_or("--clock needs a number")?;
                     asked.options.clock_jumps =
@@ -140,7 +141,9 @@ fn many(asked: &Asked) -> bool {
                     total.sessions.fetch_add(report.sessions, Ordering::Relaxed);
                     total.events.fetch_add(report.events, Ordering::Relaxed);
                     total.tell_progress(began.elapsed(), asked.seeds);
-                    if !report.violations.is_empty() {
+                    if let Some(first) = report.violations.first() {
+                        // At once: whoever ends a long run early has it.
+                        eprintln!("seed {}: {first}", report.seed);
                         failed.lock().expect("no thread panics with it").push(report);
                     }
                 }
@@ -172,16 +175,31 @@ impl Totals {
     fn tell_progress(&self, took: Duration, seeds: u64) {
         let now_s = took.as_secs();
         let told_s = self.told_s.load(Ordering::Relaxed);
-        if now_s < told_s + PROGRESS_S {
+        let is_watched = std::io::stderr().is_terminal();
+        if now_s < told_s + if is_watched { 1 } else { PROGRESS_S } {
             return;
         }
         let mine = (Ordering::Relaxed, Ordering::Relaxed);
-        if self.told_s.compare_exchange(told_s, now_s, mine.0, mine.1).is_ok() {
-            eprintln!(
-                "{} of {seeds} worlds, {} sessions",
-                self.done.load(Ordering::Relaxed),
-                self.sessions.load(Ordering::Relaxed)
-            );
+        if self.told_s.compare_exchange(told_s, now_s, mine.0, mine.1).is_err() {
+            return;
+        }
+        let done = self.done.load(Ordering::Relaxed);
+        let per_s = done as f64 / took.as_secs_f64();
+        let left_s = ((seeds - done.min(seeds)) as f64 / per_s.max(0.001)) as u64;
+        let line = format!(
+            "{done} of {seeds} worlds, {} sessions, {per_s:.0} worlds/s, {}:{:02}:{:02} left",
+            self.sessions.load(Ordering::Relaxed),
+            left_s / 3600,
+            left_s / 60 % 60,
+            left_s % 60
+        );
+        if is_watched {
+            eprint!("\r{line}\x1b[K");
+            if done == seeds {
+                eprintln!();
+            }
+        } else {
+            eprintln!("{line}");
         }
     }
 }
@@ -218,7 +236,7 @@ fn print_violations(report: &Report) {
 
 /// One seed in so many is also run with other clocks, which takes six worlds more.
 const CLOCK_EVERY: u64 = 16;
-/// Between two lines of progress.
-const PROGRESS_S: u64 = 5;
+/// Between two lines of progress where nobody watches.
+const PROGRESS_S: u64 = 30;
 /// Failed seeds that are named.
 const MOST_SHOWN: usize = 100;
