@@ -75,7 +75,7 @@ enum Line {
 impl World {
     fn follow(&mut self, line: Line) {
         let (alice, bob) = (user("alice"), user("bob"));
-        let with_bob = ConversationId::Direct(bob.clone());
+        let with_bob = ConversationId::Direct(bob);
         let (no, command) = match line {
             Line::LogIn(no, name) => return self.log_in(no, &user(name), Flaw::None),
             Line::LogInForged(no) => return self.log_in(no, &alice, Flaw::Signature),
