@@ -141,7 +141,8 @@ impl<'a> Names<'a> {
                 }
                 self.known(&step.admin.as_str().into())?;
                 step.body.iter().try_for_each(|body| self.known(body))?;
-                self.wanted([&step.ok, &step.err, &None], &step.save)
+                self.wanted([&step.ok, &step.err, &None], &step.save)?;
+                bound("again_within_ms", step.again_within_ms)
             }
             Action::Mint(step) => {
                 self.known(&step.user.as_str().into())?;
@@ -168,6 +169,7 @@ impl<'a> Names<'a> {
         self.device(&step.on)?;
         step.args.values().try_for_each(|value| self.known(value))?;
         self.wanted([&step.ok, &step.err, &step.outcome], &step.save)?;
+        bound("again_within_ms", step.again_within_ms)?;
         bound("within_ms", step.within_ms)
     }
 

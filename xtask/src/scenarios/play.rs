@@ -134,7 +134,7 @@ impl<'a> Stage<'a> {
 
     fn act(&mut self, step: &Step) -> Result<(), String> {
         match &step.action {
-            Action::Do(step) => self.operate(step),
+            Action::Do(step) => self.again(step.again_within_ms, |stage| stage.operate(step)),
             Action::Begin(step) => self.begin(step),
             Action::Answer(step) => self.answer(step),
             Action::Together(steps) => self.together(steps),
@@ -146,13 +146,29 @@ impl<'a> Stage<'a> {
             Action::Among(step) => self.among(step),
             Action::Process(step) => self.process(step),
             Action::Server(act) => self.serve(*act),
-            Action::Admin(step) => self.admin(step),
+            Action::Admin(step) => self.again(step.again_within_ms, |stage| stage.admin(step)),
             Action::Mint(step) => self.mint(step),
             Action::Wire(step) => self.wire(step),
             Action::Dials(step) => self.dials(step),
             Action::CopyStore(step) => self.copy_store(step),
             Action::DamageStore(device) => self.damage_store(device),
             Action::NoTraceOf(text) => self.no_trace_of(text),
+        }
+    }
+
+    /// Asks, and asks again while it may: for states that no event tells of.
+    fn again(
+        &mut self,
+        within_ms: Option<u64>,
+        ask: impl Fn(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let Some(ms) = within_ms else { return ask(self) };
+        let deadline = self.deadline(Some(ms));
+        loop {
+            match ask(self) {
+                Err(_) if Instant::now() < deadline => std::thread::sleep(BETWEEN),
+                result => return result,
+            }
         }
     }
 
@@ -244,6 +260,8 @@ fn wired(scenario: &Scenario) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Between two questions of a step that asks again.
+const BETWEEN: Duration = Duration::from_millis(50);
 /// An answer or an event comes in milliseconds; on a machine with better things to do it takes
 /// longer.
 const WITHIN_MS: u64 = 15_000;

@@ -59,6 +59,8 @@ pub(super) struct Do {
     #[serde(default)]
     pub(super) save: Save,
     pub(super) within_ms: Option<u64>,
+    /// It is asked again until the answer is right, for this long.
+    pub(super) again_within_ms: Option<u64>,
 }
 
 /// An operation whose answer is awaited by a later step.
@@ -206,6 +208,8 @@ pub(super) struct Admin {
     pub(super) err: Option<Value>,
     #[serde(default)]
     pub(super) save: Save,
+    /// It is asked again until the answer is right, for this long.
+    pub(super) again_within_ms: Option<u64>,
 }
 
 /// A token, made by the server's own program.
