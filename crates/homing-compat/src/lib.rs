@@ -18,6 +18,7 @@
 
 mod deployment;
 mod hold;
+mod present;
 mod telling;
 
 pub mod nim;

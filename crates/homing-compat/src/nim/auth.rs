@@ -1,12 +1,12 @@
 //! [`AuthService`]: login, logout, the login status, the account's other devices.
 
-use homing::status::{CredentialStatus, SessionStatus};
-use homing::{Client, Credential, Force, LocalData};
+use homing::{Credential, Force, LocalData};
 
 use super::code::{ALREADY_LOGGED_IN, NimError};
 use super::core::NimCore;
 use super::device::NimOnlineClient;
 use super::event::{NimAuthEvent, NimEvents};
+use crate::present::is_signed_in;
 
 /// `AuthService`
 #[derive(Clone, Debug)]
@@ -50,6 +50,7 @@ pub struct NimLoginInfo {
     credential: Credential,
     auth_type: NimAuthType,
     login_ext: Option<String>,
+    custom_client_type: Option<u32>,
     force: Force,
 }
 
@@ -62,6 +63,7 @@ impl NimLoginInfo {
             credential: Credential::usersig(token),
             auth_type: NimAuthType::default(),
             login_ext: None,
+            custom_client_type: None,
             force: Force::Displace,
         }
     }
@@ -77,6 +79,14 @@ impl NimLoginInfo {
     #[must_use]
     pub fn login_ext(mut self, text: &str) -> Self {
         self.login_ext = Some(text.to_owned());
+        self
+    }
+
+    /// `customClientType`: the app's own client type, for policies, until the next login; instead of the
+    /// one that the SDK was initialised with.
+    #[must_use]
+    pub const fn custom_client_type(mut self, number: u32) -> Self {
+        self.custom_client_type = Some(number);
         self
     }
 
@@ -123,13 +133,16 @@ impl AuthService {
     /// 422 for a disabled account, 1000 when local data cannot be opened.
     pub async fn login(&self, info: NimLoginInfo) -> Result<(), NimError> {
         let open = self.0.opened()?;
-        if is_signed_in(&open.client) {
+        if is_signed_in(&open.client.status().now().session) {
             return Err(NimError::of(ALREADY_LOGGED_IN, "somebody is signed in; log out first"));
         }
         let credential = info.credential(open.credential_format.as_deref());
         let mut login = open.client.login(&info.account, credential).force(info.force);
         if let Some(text) = info.login_ext {
             login = login.extension(text);
+        }
+        if let Some(number) = info.custom_client_type {
+            login = login.custom_type(number);
         }
         let result = login.await;
         open.telling.caught_up(&open.client).await;
@@ -158,17 +171,5 @@ impl AuthService {
         client: &NimOnlineClient,
     ) -> Result<(), NimError> {
         Ok(self.0.client()?.kick_device(client.session).await?)
-    }
-}
-
-/// Somebody is signed in or being signed in, and needs no other token.
-fn is_signed_in(client: &Client) -> bool {
-    match client.status().now().session {
-        SessionStatus::SignedOut { .. } => false,
-        SessionStatus::SigningIn { .. } => true,
-        SessionStatus::SignedIn { credential, .. } => match credential {
-            CredentialStatus::Needed { .. } => false,
-            CredentialStatus::Valid | CredentialStatus::Expiring { .. } => true,
-        },
     }
 }

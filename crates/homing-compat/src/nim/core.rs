@@ -140,10 +140,9 @@ impl NimCore {
 
     /// `uninitialize`: finishes what was begun and frees everything. Nobody is signed out.
     pub async fn uninitialize(&self) {
-        let sdk = std::mem::take(&mut *self.sdk());
-        if let Sdk::Open(open) = sdk {
-            open.client.close().await;
-        }
+        let Ok(client) = self.client() else { return };
+        *self.sdk() = Sdk::Absent;
+        client.close().await;
     }
 
     /// `authService`

@@ -126,10 +126,9 @@ impl V2TimManager {
     /// `unInitSDK`: finishes what was begun and frees everything. Nobody is signed out at the server;
     /// call [`logout`](Self::logout) before. [`init_sdk`](Self::init_sdk) may be called again after.
     pub async fn un_init_sdk(&self) {
-        let sdk = std::mem::take(&mut self.state().sdk);
-        if let Sdk::Open { client, .. } = sdk {
-            client.close().await;
-        }
+        let Ok(client) = self.client() else { return };
+        self.state().sdk = Sdk::Absent;
+        client.close().await;
     }
 
     /// `login`: the user's own act. The first one registers the user; another user is a switch, without a

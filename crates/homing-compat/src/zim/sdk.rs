@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use homing::status::{CredentialStatus, SessionStatus, Why};
+use homing::status::{SessionStatus, Why};
 use homing::{Client, Code, Credential, Error, Fact, LocalData};
 
 use super::adapter::ZimAdapter;
@@ -11,6 +11,7 @@ use super::code::{ALREADY_LOGGED_IN, TOKEN_INVALID, ZimError};
 use super::event::ZimEventHandler;
 use super::login::{ZimAppConfig, ZimLoginConfig, credential};
 use crate::deployment::Deployment;
+use crate::present::is_signed_in;
 use crate::telling::Telling;
 
 /// `ZIM`. Clones are the same one; unlike in the original there may be several, each with another
@@ -171,18 +172,6 @@ impl Zim {
 impl std::fmt::Debug for Zim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Zim").field("client", &self.client).finish_non_exhaustive()
-    }
-}
-
-/// Somebody is signed in or being signed in, and needs no other token.
-fn is_signed_in(session: &SessionStatus) -> bool {
-    match session {
-        SessionStatus::SignedOut { .. } => false,
-        SessionStatus::SigningIn { .. } => true,
-        SessionStatus::SignedIn { credential, .. } => match credential {
-            CredentialStatus::Needed { .. } => false,
-            CredentialStatus::Valid | CredentialStatus::Expiring { .. } => true,
-        },
     }
 }
 

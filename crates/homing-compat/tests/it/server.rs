@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use homing::{NetworkSwitch, Platform, UserId};
 use homing_compat::Deployment;
+use homing_server::apps::AppChange;
 use homing_server::config::Config;
 use homing_server::dev::{self, Demo};
 use homing_server::server::{Running, Server};
 use homing_server::store::{Act, Chosen, Credentials};
-use homing_token::{Format, Grant, mint};
+use homing_token::{Format, Grant, Key, mint};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -62,6 +63,19 @@ impl World {
         let ttl_s = ttl_s.max(1);
         let grant = Grant { app: self.demo.app, user, issued_at, ttl_s, userbuf: None };
         mint(Format::Usersig, &self.demo.key, &grant).unwrap().expose().to_owned()
+    }
+
+    /// Switches a form of credential on, with this key.
+    pub(crate) async fn accept(&self, format: Format, key: &Key) {
+        let change = AppChange::AddKey { format, key: key.clone() };
+        self.running.store().change_app(self.demo.app, change).await.unwrap();
+    }
+
+    /// A token of that form that is good for ten minutes.
+    pub(crate) fn made_as(&self, format: Format, key: &Key, user: &str) -> String {
+        let (user, issued_at) = (&UserId::parse(user).unwrap(), self.running.wall());
+        let grant = Grant { app: self.demo.app, user, issued_at, ttl_s: 600, userbuf: None };
+        mint(format, key, &grant).unwrap().expose().to_owned()
     }
 
     /// A file with the first line of `serve --dev`, as this server would say it.

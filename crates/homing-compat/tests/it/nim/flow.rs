@@ -3,9 +3,11 @@
 use homing::{NetworkSwitch, Platform};
 use homing_compat::Deployment;
 use homing_compat::nim::{
-    NimAuthEvent, NimAuthStatus, NimClientType, NimCore, NimError, NimEvents,
+    NimAuthEvent, NimAuthStatus, NimAuthType, NimClientType, NimCore, NimError, NimEvents,
     NimKickOutByOtherClientEvent, NimLoginInfo, NimOnlineClient, NimSdkOptions,
 };
+
+use homing_token::{Format, Key};
 
 use crate::server::{World, soon};
 
@@ -276,4 +278,21 @@ async fn messages_reach_the_stream() {
     assert_eq!(soon(at_alice.next()).await.unwrap().from_account, "bob");
     let list = to_bob.query_message_list_ex("bob", None, 20).await.unwrap();
     assert_eq!(list.iter().map(|m| m.from_account.as_str()).collect::<Vec<_>>(), ["alice", "bob"]);
+}
+
+/// S-8.1: the original's own dynamic tokens; and a client type given at the login.
+#[tokio::test]
+async fn a_dynamic_token_signs_in() {
+    let world = World::start().await;
+    let pair = Key::new("an app secret of some length").unwrap().named("an-app-key").unwrap();
+    world.accept(Format::NimDynamic, &pair).await;
+    let options = NimSdkOptions::new(&world.app().to_string());
+    let mut device = Device::with(world.device("phone", Platform::Ios), options).await;
+    let token = world.made_as(Format::NimDynamic, &pair, "alice");
+    let info = NimLoginInfo::new("alice", &token).auth_type(NimAuthType::Dynamic);
+    let login = device.core.auth_service();
+    soon(login.login(info.custom_client_type(5))).await.unwrap();
+    assert_eq!(device.until(NimAuthStatus::DataSyncFinish).await, LOGIN);
+    let devices = device.core.client().unwrap().devices().await.unwrap();
+    assert_eq!(devices[0].device.custom_type, 5);
 }

@@ -9,6 +9,8 @@ use homing_compat::zim::{
     ZimEventHandler, ZimLoginConfig, ZimMessage,
 };
 
+use homing_token::{Format, Key};
+
 use crate::server::{Record, World, soon};
 
 /// States and events by number, sync states as `sync n`, an expiring token as `expires`.
@@ -216,4 +218,27 @@ async fn an_app_sign_that_is_refused_gives_way_to_the_token() {
     assert_eq!(number(soon(device.zim.login("alice", ZimLoginConfig::new())).await), 6000107);
     assert_eq!(device.told.take(), ["1+1", "0+2"]);
     device.login(&world, "alice").await;
+}
+
+/// S-8.1: the original's own forms, a token04 and an AppSign.
+#[tokio::test]
+async fn a_token04_and_an_app_sign_sign_in() {
+    let world = World::start().await;
+    let secret = Key::new("0123456789abcdef0123456789abcdef").unwrap();
+    world.accept(Format::Token04, &secret).await;
+    let app = ZimAppConfig::new(world.app());
+    let device = Device::with(world.device("phone", Platform::Android), app.clone()).await;
+    let token = world.made_as(Format::Token04, &secret, "alice");
+    soon(device.zim.login("alice", ZimLoginConfig::new().token(&token))).await.unwrap();
+    assert_eq!(device.told.until("sync 1").await, LOGIN);
+    let renewed = world.made_as(Format::Token04, &secret, "alice");
+    soon(device.zim.renew_token(&renewed)).await.unwrap();
+
+    let app_sign = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
+    world.accept(Format::AppSign, &Key::new(app_sign).unwrap()).await;
+    let signed = Device::with(world.device("other", Platform::Ios), app.app_sign(app_sign)).await;
+    // The AppSign is good, so the token is not looked at.
+    let config = ZimLoginConfig::new().token("no token");
+    soon(signed.zim.login("bob", config)).await.unwrap();
+    assert_eq!(signed.told.until("sync 1").await, LOGIN);
 }
