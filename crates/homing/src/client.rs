@@ -53,8 +53,8 @@ impl Client {
     /// # Panics
     /// When called outside of a tokio runtime with time and IO enabled.
     pub async fn open(config: Config) -> Result<Self, Error> {
-        let transport = config.check()?;
-        let clock = Clock::new(config.clock_shift);
+        let clock = Clock::new(config.clock_shift.clone());
+        let transport = config.check(&clock)?;
         let started = keeper::start(config.data, config.app, clock.clone()).await?;
         let device = Device {
             id: started.device,

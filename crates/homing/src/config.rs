@@ -13,7 +13,7 @@ use homing_proto::limits::{
 };
 use homing_proto::{Code, Error};
 
-use crate::clock::ClockShift;
+use crate::clock::{Clock, ClockShift};
 use crate::provider::CredentialProvider;
 use crate::transport::{Endpoint, NetworkSwitch, Plaintext, TlsRoots, Transport, WebSocket};
 
@@ -95,7 +95,9 @@ impl Config {
         })
     }
 
-    /// Another address of the same server, tried when the ones before it do not answer.
+    /// Another address of the same server. All of them, with all addresses that their names stand
+    /// for, race for each connection: the way that worked last begins, and another one joins every
+    /// quarter of a second until one is through (S-6.5).
     #[must_use]
     pub fn or_server(mut self, server: &str) -> Self {
         self.servers.push(server.to_owned());
@@ -227,7 +229,7 @@ impl Config {
     }
 
     /// Checks what can be checked without the disk or the network, and gives the way to the server.
-    pub(crate) fn check(&self) -> Result<Arc<dyn Transport>, Error> {
+    pub(crate) fn check(&self, clock: &Clock) -> Result<Arc<dyn Transport>, Error> {
         let texts = [
             ("os", &self.os, DEVICE_TEXT_BYTES),
             ("tag", &self.tag, DEVICE_TEXT_BYTES),
@@ -244,7 +246,7 @@ impl Config {
         }
         let endpoints: Result<_, _> =
             self.servers.iter().map(|url| Endpoint::parse(url, self.plaintext)).collect();
-        Ok(Arc::new(WebSocket::new(endpoints?, &self.roots)?))
+        Ok(Arc::new(WebSocket::new(endpoints?, &self.roots, clock.clone())?))
     }
 }
 

@@ -244,7 +244,12 @@ impl Driver {
 
     async fn called(&mut self, call: Call) {
         match call {
-            Call::Hint(hint) => self.inputs.push_back(Input::Hint(hint)),
+            Call::Hint(hint) => {
+                if hint == Hint::NetworkUp {
+                    self.transport.network_changed();
+                }
+                self.inputs.push_back(Input::Hint(hint));
+            }
             Call::Settle(settled) => self.settling.push(settled),
             Call::Damaged(generation) => self.inputs.push_back(Input::StoreDamaged(generation)),
             Call::Command(command, caller, held) => {

@@ -159,6 +159,7 @@ mod tests {
         assert_eq!(one.next().await, Some(Logged::Entry(2)));
     }
 
+    /// S-2.1.
     #[tokio::test]
     async fn who_lags_is_told_by_how_much_and_goes_on() {
         let log = Log::new(3);

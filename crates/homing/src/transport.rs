@@ -4,8 +4,10 @@
 //! [`Config::transport`](crate::Config::transport). A transport knows nothing of sessions, waits or
 //! retries: it connects once each time it is asked.
 
-mod dial;
 mod endpoint;
+mod names;
+mod race;
+mod routes;
 mod switch;
 mod tls;
 mod websocket;
@@ -30,8 +32,12 @@ pub trait Transport: Send + Sync + 'static {
     /// Dropping the future gives the attempt up.
     ///
     /// # Errors
-    /// `timeout` when nothing answered in time, `network` for anything else in the way.
+    /// `timeout` when nothing answered in time, `offline` when this device has no network, `network`
+    /// for anything else in the way.
     fn connect(&self) -> BoxFuture<'static, Result<Link, Error>>;
+
+    /// The network is another one: what failed on the last one may work here (S-6.3).
+    fn network_changed(&self) {}
 }
 
 /// A connection that carries frames. Dropping it severs it.

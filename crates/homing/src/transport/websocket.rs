@@ -1,7 +1,7 @@
 //! Frames as binary WebSocket messages, over TLS or, to this machine, without (W-1).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +10,8 @@ use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _, future};
 use homing_proto::limits::{CONNECT_TIMEOUT_MS, FRAME_MAX};
 use homing_proto::{Code, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_tungstenite::client_async_with_config;
@@ -21,12 +22,16 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::endpoint::{Endpoint, Tls};
+use super::names::resolve;
+use super::race::{Reached, race};
+use super::routes::{Memory, Route};
 use super::tls::{TlsRoots, connector};
 use super::{Link, Transport};
+use crate::clock::Clock;
 
 /// The SDK's own transport.
 ///
-/// With several servers it tries them in turn and stays with the one that answered last.
+/// Every address of every server is a way to it; they race (S-6.5).
 pub struct WebSocket {
     shared: Arc<Shared>,
 }
@@ -34,50 +39,76 @@ pub struct WebSocket {
 struct Shared {
     endpoints: Vec<Endpoint>,
     tls: Option<TlsConnector>,
-    /// Which endpoint comes next.
-    next: AtomicUsize,
+    clock: Clock,
+    memory: Mutex<Memory>,
 }
 
 impl WebSocket {
-    pub(crate) fn new(endpoints: Vec<Endpoint>, roots: &TlsRoots) -> Result<Self, Error> {
+    pub(crate) fn new(
+        endpoints: Vec<Endpoint>,
+        roots: &TlsRoots,
+        clock: Clock,
+    ) -> Result<Self, Error> {
         if endpoints.is_empty() {
             return Err(Error::new(Code::INVALID_ARGUMENT).with_text("no server was given"));
         }
         let wants_tls = endpoints.iter().any(|endpoint| endpoint.tls == Tls::On);
         let tls = if wants_tls { Some(connector(roots)?) } else { None };
-        Ok(Self { shared: Arc::new(Shared { endpoints, tls, next: AtomicUsize::new(0) }) })
+        let memory = Mutex::default();
+        Ok(Self { shared: Arc::new(Shared { endpoints, tls, clock, memory }) })
     }
 }
 
 impl Transport for WebSocket {
     fn connect(&self) -> BoxFuture<'static, Result<Link, Error>> {
         let shared = self.shared.clone();
-        async move {
-            let at = shared.next.load(Ordering::Relaxed) % shared.endpoints.len();
-            let endpoint = &shared.endpoints[at];
-            let limit = Duration::from_millis(CONNECT_TIMEOUT_MS);
-            let result = match timeout(limit, connect(endpoint, shared.tls.as_ref())).await {
-                Ok(result) => result,
-                Err(_) => Err(Error::new(Code::TIMEOUT).with_text("the server did not answer")),
-            };
-            if result.is_err() {
-                shared.next.store(at + 1, Ordering::Relaxed);
-            }
-            result
-        }
-        .boxed()
+        async move { shared.connect().await }.boxed()
+    }
+
+    fn network_changed(&self) {
+        self.shared.memory().network_changed();
     }
 }
 
-async fn connect(endpoint: &Endpoint, tls: Option<&TlsConnector>) -> Result<Link, Error> {
-    let stream = super::dial::dial(&endpoint.host, endpoint.port).await.map_err(lost)?;
-    match (endpoint.tls, tls) {
-        (Tls::On, Some(tls)) => {
-            let name = ServerName::try_from(endpoint.host.clone()).map_err(lost)?;
-            let stream = tls.connect(name, stream).await.map_err(lost)?;
-            upgrade(endpoint, stream).await
+impl Shared {
+    async fn connect(&self) -> Result<Link, Error> {
+        let began = Instant::now();
+        let limit = Duration::from_millis(CONNECT_TIMEOUT_MS);
+        let found = timeout(limit, resolve(&self.endpoints)).await.map_err(|_| {
+            Error::new(Code::TIMEOUT).with_text("the server's name could not be looked up in time")
+        })?;
+        let routes = self.memory().order(self.clock.now().time, &found);
+        let left = limit.saturating_sub(began.elapsed());
+        let outcome = race(routes, left, |route, reached| self.go(route, reached)).await;
+        let now = self.clock.now().time;
+        let mut memory = self.memory();
+        for route in outcome.failed {
+            memory.failed(now, route);
         }
-        (Tls::On, None) | (Tls::Off, _) => upgrade(endpoint, stream).await,
+        let (route, link) = outcome.result?;
+        memory.worked(now, route);
+        Ok(link)
+    }
+
+    /// One way, to its end.
+    async fn go(&self, route: Route, reached: Reached) -> Result<Link, Error> {
+        let endpoint = &self.endpoints[route.endpoint];
+        let stream = TcpStream::connect(route.address).await.map_err(|error| no_way(&error))?;
+        // Frames are small and each is wanted at once.
+        stream.set_nodelay(true).map_err(lost)?;
+        reached.tell();
+        match (endpoint.tls, &self.tls) {
+            (Tls::On, Some(tls)) => {
+                let name = ServerName::try_from(endpoint.host.clone()).map_err(lost)?;
+                let stream = tls.connect(name, stream).await.map_err(lost)?;
+                upgrade(endpoint, stream).await
+            }
+            (Tls::On, None) | (Tls::Off, _) => upgrade(endpoint, stream).await,
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,8 +152,18 @@ fn frame(message: Result<Message, WsError>) -> Option<Result<Bytes, Error>> {
 fn broken(error: &WsError) -> Error {
     match error {
         WsError::Capacity(_) => Code::FRAME_TOO_LARGE.into(),
+        WsError::Io(error) => no_way(error),
         error => lost(error),
     }
+}
+
+/// Whether it is this device that has no network, or the way to the server that is broken.
+fn no_way(error: &io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => Code::OFFLINE,
+        _ => Code::NETWORK,
+    };
+    Error::new(code).with_text(error.to_string())
 }
 
 fn lost(why: impl std::fmt::Display) -> Error {

@@ -5,6 +5,7 @@ mod credentials;
 mod link;
 mod login;
 mod messages;
+mod routes;
 mod server;
 mod suspend;
 mod tls;
