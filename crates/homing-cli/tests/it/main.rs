@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod drive;
 mod help;
+mod leaving;
 mod policy;
 mod program;
 mod serve;

@@ -17,6 +17,7 @@ use homing_proto::{Code, Error};
 
 use crate::client_desk::{Desk, Disk, Stores, entry, resumed, token, user, welcome, with};
 
+/// S-6.6: one question, one answer; S-2.2.
 #[test]
 fn an_explicit_login_asks_once_and_is_verified_when_all_is_durable() {
     let mut desk = Desk::new();
@@ -45,6 +46,7 @@ fn an_explicit_login_asks_once_and_is_verified_when_all_is_durable() {
     assert_eq!(desk.hellos().len(), 1);
 }
 
+/// S-6.6.
 #[test]
 fn hello_waits_until_its_counter_is_durable() {
     let mut desk = Desk::new();
@@ -61,6 +63,7 @@ fn hello_waits_until_its_counter_is_durable() {
     assert_eq!(desk.hellos()[0].counter, counter);
 }
 
+/// S-3.4.
 #[test]
 fn a_second_login_of_the_same_account_joins_or_succeeds_at_once() {
     let mut desk = Desk::new();
@@ -74,6 +77,7 @@ fn a_second_login_of_the_same_account_joins_or_succeeds_at_once() {
     assert_eq!(desk.hellos().len(), 1);
 }
 
+/// S-3.6, S-3.1: at most three dials.
 #[test]
 fn a_login_that_nobody_answers_fails_with_timeout_and_stays_out() {
     let mut desk = Desk::new();
@@ -87,6 +91,7 @@ fn a_login_that_nobody_answers_fails_with_timeout_and_stays_out() {
     assert_eq!(desk.client.next_timeout(), None, "an explicit login is the user's act");
 }
 
+/// S-3.6.
 #[test]
 fn a_login_that_is_turned_away_by_the_network_fails_with_network() {
     let mut desk = Desk::new();
@@ -103,6 +108,7 @@ fn a_login_that_is_turned_away_by_the_network_fails_with_network() {
     assert_eq!(desk.attempts().len(), 3);
 }
 
+/// S-8.5.
 #[test]
 fn a_refused_credential_is_never_presented_again() {
     let mut desk = Desk::new();
@@ -126,6 +132,7 @@ fn a_refused_credential_is_never_presented_again() {
     assert!(after_restart.attempts().is_empty());
 }
 
+/// S-3.5.
 #[test]
 fn more_than_five_logins_in_ten_seconds_are_too_frequent() {
     let mut desk = Desk::new();
@@ -152,6 +159,7 @@ fn more_than_five_logins_in_ten_seconds_are_too_frequent() {
     assert!(desk.attempts().len() <= 5);
 }
 
+/// S-6.1, S-6.6.
 #[test]
 fn a_lost_link_comes_back_by_a_resume_without_login() {
     let mut desk = Desk::signed_in("alice");
@@ -167,6 +175,7 @@ fn a_lost_link_comes_back_by_a_resume_without_login() {
     assert!(desk.client.status().is_connected());
 }
 
+/// S-6.2, S-6.1.
 #[test]
 fn attempts_never_exceed_twelve_a_minute_and_never_end() {
     let mut desk = Desk::signed_in("alice");
@@ -191,6 +200,7 @@ fn attempts_never_exceed_twelve_a_minute_and_never_end() {
     }
 }
 
+/// S-5.2, S-7.6.
 #[test]
 fn a_kick_is_stored_before_it_is_announced_and_honoured_after_restart() {
     let mut desk = Desk::signed_in("alice");
@@ -221,6 +231,7 @@ fn a_kick_is_stored_before_it_is_announced_and_honoured_after_restart() {
     assert_eq!(after.result(offline).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
 }
 
+/// S-7.4.
 #[test]
 fn a_login_displaced_before_it_was_stored_does_not_displace_the_winner() {
     let mut desk = Desk::new();
@@ -235,6 +246,7 @@ fn a_login_displaced_before_it_was_stored_does_not_displace_the_winner() {
     assert_eq!(desk.hellos().len(), 1);
 }
 
+/// S-3.2.
 #[test]
 fn all_attempts_of_one_login_carry_one_name() {
     let mut desk = Desk::new();
@@ -250,6 +262,7 @@ fn all_attempts_of_one_login_carry_one_name() {
     assert!(hellos[0].counter < hellos[1].counter);
 }
 
+/// S-4.1.
 #[test]
 fn offline_login_answers_from_the_device_and_connects_by_itself() {
     let account = Desk::signed_in("alice").client.account().clone();
@@ -264,6 +277,7 @@ fn offline_login_answers_from_the_device_and_connects_by_itself() {
     assert!(matches!(desk.session(), SessionStatus::SignedIn { trust: Trust::Verified, .. }));
 }
 
+/// S-4.2, S-9.3.
 #[test]
 fn offline_login_is_refused_for_each_reason_of_its_own() {
     let account = Desk::signed_in("alice").client.account().clone();
@@ -411,6 +425,7 @@ fn a_batch_that_cannot_be_written_stalls_sync_and_loses_nothing() {
     assert!(desk.events().iter().any(|event| matches!(event, Event::Message(_))));
 }
 
+/// S-2.4.
 #[test]
 fn every_data_sync_that_starts_ends_once() {
     let mut desk = Desk::new();
@@ -436,6 +451,7 @@ fn every_data_sync_that_starts_ends_once() {
     assert_eq!((starts, ends), (4, 4));
 }
 
+/// S-8.5.
 #[test]
 fn an_expired_credential_is_told_once_and_nothing_is_tried_until_there_is_another() {
     let mut desk = Desk::signed_in("alice");
@@ -474,6 +490,7 @@ fn an_expired_credential_is_told_once_and_nothing_is_tried_until_there_is_anothe
     assert_eq!((desk.requests().len(), needed(&desk)), (1, 1));
 }
 
+/// S-8.4.
 #[test]
 fn renewal_keeps_the_connection() {
     let mut desk = Desk::signed_in("alice");
@@ -486,6 +503,7 @@ fn renewal_keeps_the_connection() {
     assert!(desk.attempts().is_empty());
 }
 
+/// S-9.2.
 #[test]
 fn logout_takes_effect_at_once_and_its_end_is_delivered_without_signing_in() {
     let mut desk = Desk::signed_in("alice");
@@ -509,6 +527,7 @@ fn logout_takes_effect_at_once_and_its_end_is_delivered_without_signing_in() {
     assert_eq!(later.client.next_timeout(), None);
 }
 
+/// S-9.1.
 #[test]
 fn a_switch_is_atomic_and_nothing_of_the_old_account_follows() {
     let mut desk = Desk::signed_in("alice");
@@ -538,6 +557,7 @@ fn a_switch_is_atomic_and_nothing_of_the_old_account_follows() {
     assert_eq!(desk.client.status().user(), Some(&user("carol")));
 }
 
+/// S-9.1.
 #[test]
 fn a_switch_that_fails_does_not_bring_the_old_account_back() {
     let mut desk = Desk::signed_in("alice");
@@ -550,6 +570,7 @@ fn a_switch_that_fails_does_not_bring_the_old_account_back() {
     assert_eq!(desk.result(resume).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
 }
 
+/// S-6.4.
 #[test]
 fn a_silent_link_is_probed_and_taken_for_dead() {
     let mut desk = Desk::signed_in("alice");
@@ -567,6 +588,7 @@ fn a_silent_link_is_probed_and_taken_for_dead() {
     assert_eq!(desk.now.time.since(start), 5_000, "with traffic it is dead after 5 s");
 }
 
+/// S-6.7.
 #[test]
 fn a_server_that_stops_is_returned_to_within_its_window() {
     let mut desk = Desk::signed_in("alice");
@@ -583,6 +605,7 @@ fn a_server_that_stops_is_returned_to_within_its_window() {
     assert!(matches!(desk.session(), SessionStatus::SignedIn { .. }));
 }
 
+/// S-6.3, S-2.3.
 #[test]
 fn without_network_nothing_is_tried_and_with_it_at_once() {
     let mut desk = Desk::signed_in("alice");
@@ -595,6 +618,7 @@ fn without_network_nothing_is_tried_and_with_it_at_once() {
     assert_eq!(desk.attempts().len(), 1);
 }
 
+/// S-9.4.
 #[test]
 fn suspend_closes_everything_and_resume_goes_on() {
     let mut desk = Desk::signed_in("alice");
@@ -610,6 +634,7 @@ fn suspend_closes_everything_and_resume_goes_on() {
     assert_eq!(desk.hellos().len(), 1);
 }
 
+/// S-3.7.
 #[test]
 fn unread_conversations_of_a_guessed_user_stay_shut_until_verified() {
     let account = Desk::signed_in("alice").client.account().clone();
@@ -636,6 +661,7 @@ fn on_an_errand_nothing_of_the_ended_session_is_told() {
     assert!(desk.events().is_empty());
 }
 
+/// S-9.2.
 #[test]
 fn jobs_of_an_earlier_run_are_due_at_once() {
     let mut desk = Desk::signed_in("alice");
@@ -660,6 +686,7 @@ fn that_a_store_was_damaged_is_told_even_when_it_is_no_longer_wanted() {
     assert_eq!(desk.events(), [Event::StoreReset(damage)]);
 }
 
+/// S-3.4, S-3.1.
 #[test]
 fn a_joined_login_keeps_its_own_time_limit() {
     let mut desk = Desk::new();
@@ -691,6 +718,7 @@ fn a_verdict_of_a_later_version_is_obeyed_by_its_family() {
     assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::LoginFailed(_) }));
 }
 
+/// S-5.2.
 #[test]
 fn a_verdict_that_a_full_disk_refused_is_stored_when_there_is_room() {
     let mut desk = Desk::signed_in("alice");
@@ -722,6 +750,7 @@ fn a_refused_message_is_told_when_it_cannot_come_back() {
     assert!(told(&desk));
 }
 
+/// S-9.4.
 #[test]
 fn suspend_waits_for_every_store_to_be_closed() {
     let account = Desk::signed_in("alice").client.account().clone();

@@ -10,6 +10,7 @@ fn config(dir: &Path) -> Config {
     Config::new(1, "ws://127.0.0.1:9").unwrap().data_dir(dir)
 }
 
+/// S-9.5.
 #[tokio::test]
 async fn a_second_client_on_one_directory_gets_store_in_use_until_the_first_is_closed() {
     let dir = TempDir::new().unwrap();
@@ -21,6 +22,27 @@ async fn a_second_client_on_one_directory_gets_store_in_use_until_the_first_is_c
     assert_eq!(verdict_of_a_second_process(dir.path()), "ok");
     let again = Client::open(config(dir.path())).await.unwrap();
     again.close().await;
+}
+
+/// S-9.5: no globals; any number of clients live in one process, each on a directory of its own.
+#[tokio::test]
+async fn many_clients_live_in_one_process() {
+    let dir = TempDir::new().unwrap();
+    let path = |number: u32| dir.path().join(number.to_string());
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        clients.push(Client::open(config(&path(number))).await.unwrap());
+    }
+    for (number, client) in (0..).zip(&clients) {
+        assert_eq!(Client::open(config(&path(number))).await.unwrap_err().code, Code::STORE_IN_USE);
+        assert_eq!(client.status().now().user(), None);
+    }
+    for client in clients {
+        client.close().await;
+    }
+    for number in 0..20 {
+        Client::open(config(&path(number))).await.unwrap().close().await;
+    }
 }
 
 #[tokio::test]
@@ -36,6 +58,7 @@ async fn dropping_the_last_handle_frees_the_directory() {
     Client::open(config(dir.path())).await.unwrap().close().await;
 }
 
+/// S-9.4.
 #[tokio::test]
 async fn a_suspended_client_holds_no_lock_and_takes_it_back() {
     let dir = TempDir::new().unwrap();

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::server::{FakeServer, with_bob};
 use super::{client, config, soon, token};
 
+/// S-9.4, S-2.6.
 #[tokio::test]
 async fn after_close_every_call_gives_a_typed_error_and_every_stream_ends() {
     let server = FakeServer::start().await;
@@ -53,6 +54,7 @@ async fn a_call_that_is_under_way_ends_when_the_client_closes() {
     assert_eq!(soon(login).await.unwrap_err().code, Code::NOT_INITIALIZED);
 }
 
+/// S-9.2, S-9.4.
 #[tokio::test]
 async fn closing_lets_a_sign_out_reach_the_server_but_does_not_wait_for_one_that_is_silent() {
     for answers in [true, false] {

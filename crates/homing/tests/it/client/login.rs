@@ -48,6 +48,7 @@ async fn a_refused_login_gives_the_servers_verdict_and_signs_nobody_in() {
     );
 }
 
+/// S-1.2.
 #[tokio::test]
 async fn an_illegal_user_id_is_refused_without_traffic() {
     let server = FakeServer::start().await;
@@ -90,6 +91,7 @@ async fn a_read_behind_another_accounts_login_or_a_logout_finds_nothing_of_the_a
     assert_eq!(read.unwrap_err().code, Code::NOT_READY);
 }
 
+/// S-3.7.
 #[tokio::test]
 async fn local_data_is_read_at_once_while_a_login_of_the_last_account_runs() {
     let dir = TempDir::new().unwrap();
@@ -114,6 +116,7 @@ async fn local_data_is_read_at_once_while_a_login_of_the_last_account_runs() {
     client.close().await;
 }
 
+/// S-4.1, S-4.3, S-5.1.
 #[tokio::test]
 async fn offline_and_automatic_login_answer_without_a_server_and_connect_when_there_is_one() {
     let dir = TempDir::new().unwrap();
@@ -141,6 +144,7 @@ async fn offline_and_automatic_login_answer_without_a_server_and_connect_when_th
     client.close().await;
 }
 
+/// S-9.3, S-9.2: wiped data is gone.
 #[tokio::test]
 async fn after_a_logout_nothing_signs_in_and_wiped_data_is_gone() {
     let dir = TempDir::new().unwrap();

@@ -166,6 +166,7 @@ async fn the_journal_tells_statuses_and_events_in_their_order() {
     assert!(connected.unwrap() < facts.len() - 1);
 }
 
+/// S-2.6: dropping a future leaves a legal state.
 #[tokio::test]
 async fn dropped_futures_leave_a_client_that_works() {
     let server = FakeServer::start().await;
@@ -198,6 +199,7 @@ async fn dropped_futures_leave_a_client_that_works() {
     assert_eq!(list.unwrap(), [(super::server::bob(), true)]);
 }
 
+/// S-3.8.
 #[tokio::test]
 async fn calls_that_need_somebody_signed_in_say_so() {
     let server = FakeServer::start().await;
