@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         "bench" => run::release_binary("homing-bench", "homing-bench", rest),
         "kill9" => run::release_example("homing-cli", "kill9", rest),
         "fuzz" => run::fuzz(rest),
+        "fuzz-tokens" => run::release_example("homing-token", "fuzz-tokens", rest),
         "docs" => run::cargo(&["doc", "--workspace", "--no-deps"]),
         "help" | "--help" | "-h" => {
             println!("{HELP}");
@@ -71,4 +72,7 @@ The project's own commands.
   cargo xtask bench NAME            measurements as JSON: idle, login, send, offline-open
   cargo xtask kill9                 kill -9 of server and clients during sends; counts at the end
   cargo xtask fuzz TARGET [SECONDS] a fuzz target (needs a nightly toolchain and cargo-fuzz)
+  cargo xtask fuzz-tokens [N] [SEED]
+                                    mutates good credentials of all forms and judges them, N times
+                                    (10 000 000); the mutations follow from the seed
   cargo xtask docs                  the API documentation";
