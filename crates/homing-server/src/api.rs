@@ -67,7 +67,7 @@ async fn readyz(State(api): State<Api>) -> Response {
 }
 
 async fn metrics(State(api): State<Api>) -> Response {
-    let page = api.gateway.metrics.page(api.gateway.hub.users());
+    let page = api.gateway.metrics.page(api.gateway.hub.users(), &api.gateway.store);
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }
 

@@ -4,8 +4,11 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use homing_proto::code::{Code, TABLE};
+
+use crate::store::Store;
 
 /// The numbers of one server.
 #[derive(Debug)]
@@ -43,6 +46,27 @@ impl Gauge {
 
     pub(crate) fn value(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How long something took, counted in buckets of fixed bounds.
+#[derive(Debug, Default)]
+pub(crate) struct Histogram {
+    /// One more than [`BOUNDS_US`]: the last is for what took longer.
+    buckets: [AtomicU64; BOUNDS_US.len() + 1],
+    sum_us: AtomicU64,
+}
+
+/// Upper bounds in microseconds: from memory through an SSD's flush to a disk that is in trouble.
+const BOUNDS_US: [u64; 12] =
+    [250, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 2_000_000];
+
+impl Histogram {
+    pub(crate) fn observe(&self, took: Duration) {
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS_US.partition_point(|bound| *bound < us);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
     }
 }
 
@@ -96,7 +120,7 @@ impl Metrics {
     }
 
     /// The page.
-    pub(crate) fn page(&self, users_online: usize) -> String {
+    pub(crate) fn page(&self, users_online: usize, store: &Store) -> String {
         let mut page = Page(String::with_capacity(2_048));
         page.gauge("homing_connections", "Open connections.", self.connections.value());
         page.gauge("homing_sessions_bound", "Connections with a session.", self.sessions.value());
@@ -111,6 +135,10 @@ impl Metrics {
         let help = "Connections turned away unread.";
         page.counter("homing_turned_away_total", help, &self.turned_away);
         page.counter("homing_http_requests_total", "HTTP requests.", &self.http_requests);
+        let waiting = i64::try_from(store.waiting()).unwrap_or(i64::MAX);
+        page.gauge("homing_store_queue", "Commands that wait for the writer.", waiting);
+        let help = "From the end of a batch's decisions until it is durable.";
+        page.histogram("homing_store_commit_seconds", help, store.commit_times());
         page.0
     }
 }
@@ -135,6 +163,18 @@ impl Page {
         }
     }
 
+    fn histogram(&mut self, name: &str, help: &str, values: &Histogram) {
+        self.head(name, help, "histogram");
+        let mut count = 0;
+        let bounds = BOUNDS_US.iter().map(|us| seconds(*us)).chain(["+Inf".to_owned()]);
+        for (bound, bucket) in bounds.zip(&values.buckets) {
+            count += bucket.load(Ordering::Relaxed);
+            self.line(format_args!("{name}_bucket{{le=\"{bound}\"}} {count}"));
+        }
+        self.line(format_args!("{name}_sum {}", seconds(values.sum_us.load(Ordering::Relaxed))));
+        self.line(format_args!("{name}_count {count}"));
+    }
+
     fn head(&mut self, name: &str, help: &str, kind: &str) {
         self.line(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}"));
     }
@@ -144,20 +184,42 @@ impl Page {
     }
 }
 
+fn seconds(us: u64) -> String {
+    format!("{}.{:06}", us / 1_000_000, us % 1_000_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn codes_that_occurred_are_told_by_name() {
-        let metrics = Metrics::new();
-        metrics.logins.count(None);
-        metrics.logins.count(Some(Code::CREDENTIAL_EXPIRED));
-        metrics.logins.count(Some(Code::CREDENTIAL_EXPIRED));
-        let page = metrics.page(3);
-        assert!(page.contains("\nhoming_logins_total{result=\"ok\"} 1\n"));
-        assert!(page.contains("\nhoming_logins_total{result=\"credential_expired\"} 2\n"));
-        assert!(page.contains("\nhoming_users_online 3\n"));
-        assert!(!page.contains("kicked"));
+        let counts = ByCode::default();
+        counts.count(None);
+        counts.count(Some(Code::CREDENTIAL_EXPIRED));
+        counts.count(Some(Code::CREDENTIAL_EXPIRED));
+        let counted: Vec<_> = counts.counted().collect();
+        assert_eq!(counted, [("ok", 1), ("credential_expired", 2)]);
+    }
+
+    #[test]
+    fn times_are_counted_in_the_bucket_of_their_bound_and_in_all_above() {
+        let times = Histogram::default();
+        for us in [250, 251, 1_999_999, 9_000_000] {
+            times.observe(Duration::from_micros(us));
+        }
+        let mut page = Page(String::new());
+        page.histogram("t", "Times.", &times);
+        for line in [
+            "t_bucket{le=\"0.000250\"} 1",
+            "t_bucket{le=\"0.000500\"} 2",
+            "t_bucket{le=\"0.500000\"} 2",
+            "t_bucket{le=\"2.000000\"} 3",
+            "t_bucket{le=\"+Inf\"} 4",
+            "t_sum 11.000500",
+            "t_count 4",
+        ] {
+            assert!(page.0.lines().any(|told| told == line), "{line}\n{}", page.0);
+        }
     }
 }

@@ -80,6 +80,7 @@ use self::command::{Admin, Queued, Reply};
 use self::state::State;
 use self::writer::{Writer, busy};
 use crate::apps::{App, AppChange, Apps, NewApp};
+use crate::metrics::Histogram;
 
 pub use self::command::{
     Act, Ask, Bind, Chosen, Command, Credentials, EndSession, Made, NewUser, Origin, Outlook,
@@ -176,6 +177,8 @@ pub struct Store {
 struct Shared {
     /// Commands queued and not yet taken.
     depth: AtomicUsize,
+    /// How long commits took.
+    commits: Histogram,
     apps: RwLock<Apps>,
 }
 
@@ -238,6 +241,16 @@ impl Store {
     /// The identity of all user logs in this database (I22).
     pub const fn log_epoch(&self) -> u64 {
         self.log_epoch
+    }
+
+    /// Commands that wait for the writer.
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.depth.load(Ordering::Relaxed)
+    }
+
+    /// How long it took to make batches durable (V-7).
+    pub(crate) fn commit_times(&self) -> &Histogram {
+        &self.shared.commits
     }
 
     /// All apps, as of the last commit.

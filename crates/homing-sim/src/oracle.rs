@@ -19,6 +19,7 @@ mod logout;
 mod once;
 mod open_path;
 mod reach;
+mod secret;
 mod signed_out;
 mod status;
 mod suspend;
@@ -74,6 +75,7 @@ pub fn judge<'a>(story: impl IntoIterator<Item = (u64, Fact<'a>)>) -> Vec<Violat
 pub fn all() -> Vec<Box<dyn Oracle>> {
     vec![
         Box::new(signed_out::SignedOut::default()),
+        Box::new(secret::ReplacedSecret::default()),
         Box::new(wakeup::WakeUp::default()),
         Box::new(liveness::Liveness::default()),
         Box::new(displacement::Displacement::default()),

@@ -18,7 +18,7 @@ use homing_proto::limits;
 use homing_proto::time::WallTime;
 
 pub use bind::{BindAnswer, BindAsk, Bound, Fresh, ResumeAsk, Verdict};
-pub use session::{ConnId, Ended, Place, SecretHash, Session, Suspicion};
+pub use session::{ConnId, Ended, Place, SecretHash, Secrets, Session, Suspicion};
 pub use static_token::StaticToken;
 
 use session::since;
@@ -122,11 +122,11 @@ impl UserSessions {
     ///
     /// It can be repeated, needs no connection, and signs nobody in.
     pub fn end(&mut self, session: SessionId, secret: SecretHash, now: WallTime) -> EndAnswer {
-        if self.living(session).is_some_and(|living| living.secret_hash == secret) {
+        if self.living(session).is_some_and(|living| living.secrets.hold(secret)) {
             let conn = self.end_plainly(session, now).and_then(|ended| ended.conn());
             return EndAnswer::Ended { conn };
         }
-        let known = |ended: &&mut Ended| ended.session == session && ended.secret_hash == secret;
+        let known = |ended: &&mut Ended| ended.session == session && ended.secrets.hold(secret);
         match self.ended.iter_mut().find(known) {
             Some(ended) if ended.kick.is_some() => {
                 ended.kick = None;
@@ -288,8 +288,9 @@ impl UserSessions {
     }
 
     fn keep_ended(&mut self, session: &Session, kick: Option<KickRecord>, now: WallTime) {
-        let Session { id, secret_hash, login_id, .. } = *session;
-        self.ended.push(Ended { session: id, secret_hash, login_id, kick, at: now });
+        let Session { id, login_id, ref secrets, .. } = *session;
+        let secrets = secrets.clone();
+        self.ended.push(Ended { session: id, secrets, login_id, kick, at: now });
         self.bound_ended();
     }
 

@@ -133,6 +133,54 @@ fn a_further_attempt_of_a_login_whose_answer_was_lost_is_the_same_login() {
     assert_eq!(world.ask(PHONE).resuming(&again).secret(told).bound().binding, Binding::Resumed);
 }
 
+/// I2: the device may have stored the first answer and lost the link before it could say so.
+#[test]
+fn a_replaced_secret_stays_valid_until_its_successor_was_seen() {
+    let mut world = World::under(Preset::Dual);
+    let stored = world.ask(PHONE).attempt_of(1).bound();
+    let (first, second) = (secret(&stored), hash(world.names + 1));
+    world.ask(PHONE).attempt_of(1).bound();
+    world.ask(PHONE).attempt_of(1).bound();
+    for _ in 0..2 {
+        let resumed = world.ask(PHONE).resuming(&stored).secret(first).bound();
+        assert_eq!((resumed.session, resumed.binding), (stored.session, Binding::Resumed));
+    }
+    // Once the second was seen, the first is no secret any more.
+    world.ask(PHONE).resuming(&stored).secret(second).bound();
+    let other = world.ask(PHONE).resuming(&stored).secret(first).without_credential().refused();
+    assert_eq!(other.error.code, Code::SESSION_UNKNOWN);
+    assert_eq!(world.ask(PHONE).resuming(&stored).secret(second).bound().session, stored.session);
+}
+
+#[test]
+fn whoever_holds_a_replaced_secret_is_told_of_a_kick_and_can_end_the_session() {
+    let mut world = World::under(Preset::Single);
+    let stored = world.ask(PHONE).attempt_of(1).bound();
+    let first = secret(&stored);
+    world.ask(PHONE).attempt_of(1).bound();
+    // A logout whose job knows the first secret only leaves no ghost.
+    let mut left = world.user.clone();
+    let now = world.now;
+    assert!(matches!(left.end(stored.session, first, now), EndAnswer::Ended { .. }));
+    assert!(left.sessions.is_empty());
+    world.login(TABLET);
+    let refused = world.ask(PHONE).resuming(&stored).secret(first).refused();
+    assert_eq!(refused.kick.unwrap().session, stored.session);
+    assert_eq!(world.user.end(stored.session, first, now), EndAnswer::Acknowledged);
+}
+
+#[test]
+fn the_secrets_of_one_login_are_as_many_as_its_attempts() {
+    let mut world = World::under(Preset::Single);
+    let stored = world.ask(PHONE).attempt_of(1).bound();
+    for _ in 0..10 {
+        world.ask(PHONE).attempt_of(1).bound();
+    }
+    let secrets = &world.user.sessions[0].secrets;
+    assert_eq!(secrets.former.len(), limits::LOGIN_DIALS as usize);
+    assert!(!secrets.hold(secret(&stored)));
+}
+
 #[test]
 fn a_login_that_was_displaced_before_it_heard_its_answer_displaces_nobody_by_asking_again() {
     let mut world = World::under(Preset::Single);

@@ -7,11 +7,11 @@ use homing_core::server::registry::{
     BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, ResumeAsk, SecretHash, Targets,
     UserSessions, Verdict,
 };
-use homing_proto::Code;
 use homing_proto::device::{Device, KickReason, KickRecord, Platform};
 use homing_proto::frame::{Binding, Intent, Refuse};
-use homing_proto::id::{DeviceId, SessionId};
+use homing_proto::id::{DeviceId, LoginId, SessionId};
 use homing_proto::time::WallTime;
+use homing_proto::{Code, limits};
 use proptest::prelude::*;
 
 use crate::policy::any_policy;
@@ -38,11 +38,19 @@ proptest! {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Login(usize, Intent),
+    /// The login's answer did not count; the answer to this attempt arrives or does not.
+    Repeat {
+        device: usize,
+        arrives: bool,
+    },
     Resume(usize),
     ReplayHello(usize),
     LoseLink(usize),
     Pass(u64),
-    KickOne { by: usize, target: usize },
+    KickOne {
+        by: usize,
+        target: usize,
+    },
     ServerKick(usize),
     Acknowledge(usize),
     LogOut(usize),
@@ -58,6 +66,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         8 => (device(), intent).prop_map(|(device, intent)| Step::Login(device, intent)),
+        5 => (device(), any::<bool>())
+            .prop_map(|(device, arrives)| Step::Repeat { device, arrives }),
         8 => device().prop_map(Step::Resume),
         3 => device().prop_map(Step::ReplayHello),
         4 => device().prop_map(Step::LoseLink),
@@ -92,8 +102,10 @@ struct World {
 struct Phone {
     device: Device,
     counter: u64,
-    /// The session of its last login.
+    /// The session of its last login, under the secret that arrived last.
     own: Option<Own>,
+    /// That login, and how often its Hello was said.
+    login: Option<(LoginId, u32)>,
     conn: Option<ConnId>,
 }
 
@@ -118,6 +130,7 @@ impl World {
             },
             counter: 0,
             own: None,
+            login: None,
             conn: None,
         });
         Self {
@@ -136,6 +149,7 @@ impl World {
     fn take(&mut self, step: Step) -> Checked {
         match step {
             Step::Login(device, intent) => return self.login(device, intent),
+            Step::Repeat { device, arrives } => return self.repeat(device, arrives),
             Step::Resume(device) => return self.resume(device),
             Step::ReplayHello(device) => return self.replay(device),
             Step::LoseLink(device) => {
@@ -196,7 +210,8 @@ impl World {
     fn login(&mut self, device: usize, intent: Intent) -> Checked {
         self.devices[device].counter += 1;
         let before = self.user.clone();
-        match self.bind(device, intent, None) {
+        let login = (intent != Intent::Automatic).then(|| self.next_login());
+        match self.bind(device, intent, None, login) {
             (_, BindAnswer::Refused(refuse)) => {
                 prop_assert_ne!(intent, Intent::Explicit, "an explicit login always gets in");
                 prop_assert_eq!(refuse.error.code, Code::DEVICE_LIMIT);
@@ -207,6 +222,7 @@ impl World {
                 let minted = u64::from(intent != Intent::Automatic);
                 prop_assert_eq!(self.user.epoch, before.epoch + minted);
                 prop_assert!(intent == Intent::Explicit || bound.displaced.is_empty());
+                self.devices[device].login = login.map(|login| (login, 1));
                 let earlier = self.devices[device].own.replace(own);
                 self.over.extend(earlier.map(|earlier| earlier.session));
                 self.bound(device, &bound);
@@ -219,7 +235,7 @@ impl World {
         let Some(asked) = self.devices[device].own else { return Ok(()) };
         self.devices[device].counter += 1;
         let (epoch, others) = (self.user.epoch, self.ids_but(asked.session));
-        let (own, answer) = self.bind(device, Intent::Automatic, Some(asked));
+        let (own, answer) = self.bind(device, Intent::Automatic, Some(asked), None);
         prop_assert_eq!(self.user.epoch, epoch, "only an explicit login mints");
         match answer {
             BindAnswer::Bound(bound) if !self.over.contains(&asked.session) => {
@@ -233,6 +249,7 @@ impl World {
                         prop_assert_eq!(record.reason, KickReason::DeviceConflict);
                         prop_assert_eq!(record.session, asked.session);
                         self.devices[device].own = Some(own);
+                        self.devices[device].login = None;
                     }
                 }
                 self.bound(device, &bound);
@@ -243,6 +260,7 @@ impl World {
                 prop_assert!(!self.untold.contains_key(&asked.session));
                 prop_assert!(bound.displaced.is_empty());
                 self.devices[device].own = Some(own);
+                self.devices[device].login = None;
                 self.bound(device, &bound);
             }
             BindAnswer::Refused(refuse) => self.check_refusal(asked, &refuse)?,
@@ -266,7 +284,7 @@ impl World {
             return Ok(());
         }
         let places: Vec<_> = self.user.sessions.iter().map(|s| (s.id, s.place)).collect();
-        let BindAnswer::Refused(refuse) = self.bind(device, Intent::Automatic, Some(asked)).1
+        let BindAnswer::Refused(refuse) = self.bind(device, Intent::Automatic, Some(asked), None).1
         else {
             return Err(TestCaseError::fail("a copied counter was taken"));
         };
@@ -276,7 +294,47 @@ impl World {
         Ok(())
     }
 
-    fn bind(&mut self, device: usize, intent: Intent, resume: Option<Own>) -> (Own, BindAnswer) {
+    /// The login's Hello once more: the session that it has made, under another secret. Whatever
+    /// arrives of that, the secret that the device holds brings the session back (I2): every
+    /// later resume asserts it.
+    fn repeat(&mut self, device: usize, arrives: bool) -> Checked {
+        let phone = &mut self.devices[device];
+        let (Some(own), Some((login, attempts))) = (phone.own, &mut phone.login) else {
+            return Ok(());
+        };
+        if self.over.contains(&own.session) || *attempts > limits::LOGIN_DIALS {
+            return Ok(());
+        }
+        *attempts += 1;
+        phone.counter += 1;
+        let (login, epoch, others) = (*login, self.user.epoch, self.ids_but(own.session));
+        let (told, answer) = self.bind(device, Intent::Explicit, None, Some(login));
+        let BindAnswer::Bound(bound) = answer else {
+            return Err(TestCaseError::fail("a login was not repeated"));
+        };
+        prop_assert_eq!((bound.session, bound.epoch), (own.session, own.epoch));
+        prop_assert!(bound.new_secret && bound.displaced.is_empty());
+        prop_assert_eq!((self.user.epoch, self.ids_but(own.session)), (epoch, others));
+        if arrives {
+            self.devices[device].own = Some(Own { secret: told.secret, ..own });
+        }
+        self.bound(device, &bound);
+        Ok(())
+    }
+
+    fn next_login(&self) -> LoginId {
+        let mut login = [0; 16];
+        login[..4].copy_from_slice(&self.number.to_le_bytes());
+        LoginId(login)
+    }
+
+    fn bind(
+        &mut self,
+        device: usize,
+        intent: Intent,
+        resume: Option<Own>,
+        login_id: Option<LoginId>,
+    ) -> (Own, BindAnswer) {
         self.number += 1;
         let mut name = [0; 16];
         name[..4].copy_from_slice(&self.number.to_le_bytes());
@@ -292,7 +350,7 @@ impl World {
                 secret_hash: secret,
                 epoch,
             }),
-            login_id: None,
+            login_id,
             counter: phone.counter,
             credential: Ok(Some(Verdict { issued: self.now, expires: None })),
             conn: ConnId { incarnation: self.incarnation, number: self.number },

@@ -375,7 +375,7 @@ impl<S> Task<S> {
                     self.handle(Input::Answered { id, body: Err(error) }, work);
                 }
             }
-            // Nothing is kept of it yet: the log is not cut by what devices have.
+            // Nothing is kept of it: the device says in its next Hello what it has (W-4).
             Output::Ack(_) => {}
             Output::Close => self.close(work),
         }

@@ -6,7 +6,8 @@
 use bytes::Bytes;
 use homing_core::policy::{CustomRule, Group, Mix, PlatformCaps, PlatformSet, Policy};
 use homing_core::server::registry::{
-    ConnId, Ended, Place, SecretHash, Session, Standing, StaticToken, Suspicion, UserSessions,
+    ConnId, Ended, Place, SecretHash, Secrets, Session, Standing, StaticToken, Suspicion,
+    UserSessions,
 };
 use homing_proto::device::{Device, DeviceInfo, KickReason, KickRecord, Platform};
 use homing_proto::id::{DeviceId, LoginId, SessionId};
@@ -242,6 +243,8 @@ struct SessionValue {
     swapped_ms: Option<u64>,
     #[prost(bytes = "bytes", optional, tag = "12")]
     login_id: Option<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "13")]
+    former_secret_hashes: Vec<Bytes>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -278,6 +281,8 @@ struct EndedValue {
     at_ms: u64,
     #[prost(bytes = "bytes", optional, tag = "5")]
     login_id: Option<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "6")]
+    former_secret_hashes: Vec<Bytes>,
 }
 
 /// The loser is the ended session it stands with.
@@ -416,7 +421,7 @@ fn session(session: &Session) -> SessionValue {
     SessionValue {
         id: bytes(&session.id.0),
         device: Some(device(&session.device)),
-        secret_hash: bytes(&session.secret_hash.0),
+        secret_hash: bytes(&session.secrets.latest.0),
         epoch: session.epoch,
         counter: session.counter,
         login_time_ms: session.login_time.0,
@@ -426,6 +431,7 @@ fn session(session: &Session) -> SessionValue {
         replayed_ms: ms(session.suspicion.replayed),
         swapped_ms: ms(session.suspicion.swapped),
         login_id: session.login_id.map(|id| bytes(&id.0)),
+        former_secret_hashes: former(&session.secrets),
     }
 }
 
@@ -433,7 +439,7 @@ fn read_session(value: SessionValue) -> Result<Session, Failure> {
     Ok(Session {
         id: session_id(&value.id)?,
         device: read_device(value.device)?,
-        secret_hash: secret_hash(&value.secret_hash)?,
+        secrets: secrets(&value.secret_hash, &value.former_secret_hashes)?,
         epoch: value.epoch,
         counter: value.counter,
         login_time: WallTime(value.login_time_ms),
@@ -455,7 +461,7 @@ fn read_session(value: SessionValue) -> Result<Session, Failure> {
 fn ended(ended: &Ended) -> EndedValue {
     EndedValue {
         session: bytes(&ended.session.0),
-        secret_hash: bytes(&ended.secret_hash.0),
+        secret_hash: bytes(&ended.secrets.latest.0),
         kick: ended.kick.as_ref().map(|kick| KickValue {
             reason: reason_number(kick.reason),
             by: kick.by.as_ref().map(|by| DeviceInfoValue {
@@ -469,6 +475,7 @@ fn ended(ended: &Ended) -> EndedValue {
         }),
         at_ms: ended.at.0,
         login_id: ended.login_id.map(|id| bytes(&id.0)),
+        former_secret_hashes: former(&ended.secrets),
     }
 }
 
@@ -493,7 +500,7 @@ fn read_ended(value: EndedValue) -> Result<Ended, Failure> {
     });
     Ok(Ended {
         session,
-        secret_hash: secret_hash(&value.secret_hash)?,
+        secrets: secrets(&value.secret_hash, &value.former_secret_hashes)?,
         kick: kick.transpose()?,
         at: WallTime(value.at_ms),
         login_id: login_id(value.login_id)?,
@@ -566,6 +573,15 @@ fn session_id(bytes: &Bytes) -> Result<SessionId, Failure> {
 fn login_id(bytes: Option<Bytes>) -> Result<Option<LoginId>, Failure> {
     let Some(bytes) = bytes else { return Ok(None) };
     LoginId::from_slice(&bytes).map(Some).ok_or(Failure::Damaged("a login id"))
+}
+
+fn secrets(latest: &Bytes, former: &[Bytes]) -> Result<Secrets, Failure> {
+    let former = former.iter().map(secret_hash).collect::<Result<_, _>>()?;
+    Ok(Secrets { latest: secret_hash(latest)?, former })
+}
+
+fn former(secrets: &Secrets) -> Vec<Bytes> {
+    secrets.former.iter().map(|hash| bytes(&hash.0)).collect()
 }
 
 fn secret_hash(bytes: &Bytes) -> Result<SecretHash, Failure> {

@@ -156,8 +156,10 @@ impl Writer {
                 break;
             }
         }
+        let decided = Instant::now();
         self.state.write_journal()?;
         self.state.tables.commit()?;
+        self.shared.commits.observe(decided.elapsed());
         self.state.journal.committed();
         if !Arc::ptr_eq(&before, &self.state.apps) {
             self.shared.publish(&self.state.apps);

@@ -12,13 +12,14 @@ use homing_core::client::{
 use homing_core::policy::{Policy, Preset};
 use homing_proto::device::{Device, KickReason, KickRecord, Platform};
 use homing_proto::frame::{
-    Binding, ClientFrame, Credential, Hello, Intent, Limits, Refuse, ServerFrame, SyncBody,
+    Binding, ClientFrame, Credential, Hello, Intent, Limits, Refuse, Resume, ServerFrame, SyncBody,
     SyncPage, Welcome, Window,
 };
 use homing_proto::id::{
     AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId,
 };
 use homing_proto::message::{Content, LogEntry, Message, ReadMark};
+use homing_proto::secret::SessionSecret;
 use homing_proto::time::{Now, Time, WallTime};
 use homing_proto::{Code, Error};
 use homing_sim::fact::{Bound, DeviceAtRest, DeviceNo, Fact};
@@ -463,6 +464,30 @@ fn i20_an_unread_count_that_is_off() {
 }
 
 #[test]
+fn i2_a_secret_that_is_forgotten_before_its_successor_was_seen() {
+    let mut story = Story::signed_in();
+    story.sends(resuming(1, 7));
+    story.hears(ServerFrame::Welcome(Box::new(Welcome {
+        binding: Binding::FreshSessionUnknown,
+        ..welcome(2)
+    })));
+    assert!(story.seen_by().contains(&"I2 replaced secret"));
+}
+
+#[test]
+fn i2_a_secret_whose_successor_was_seen_may_be_forgotten() {
+    let mut story = Story::signed_in();
+    let resumed = Welcome { binding: Binding::Resumed, ..welcome(1) };
+    story.sends(resuming(1, 8)).hears(ServerFrame::Welcome(Box::new(resumed)));
+    story.sends(resuming(1, 7));
+    story.hears(ServerFrame::Welcome(Box::new(Welcome {
+        binding: Binding::FreshSessionUnknown,
+        ..welcome(2)
+    })));
+    assert!(!story.seen_by().contains(&"I2 replaced secret"));
+}
+
+#[test]
 fn i22_a_cursor_that_was_never_stored() {
     let mut story = Story::signed_in();
     story.appends("alice", 1, entry(1, "alice"));
@@ -614,6 +639,14 @@ fn hello(name: &str, credential: Option<Credential>, cursor: Option<Cursor>) -> 
         caps: 0,
         login_id: None,
     }))
+}
+
+/// Goes on with alice's session under that secret.
+fn resuming(session_no: u8, secret: u8) -> ClientFrame {
+    let ClientFrame::Hello(hello) = hello("alice", None, None) else { unreachable!() };
+    let secret = SessionSecret::new([secret; 32]);
+    let resume = Some(Resume { session: session(session_no), secret, epoch: 1 });
+    ClientFrame::Hello(Box::new(Hello { resume, ..*hello }))
 }
 
 fn content(number: u8) -> Content {

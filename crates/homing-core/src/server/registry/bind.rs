@@ -9,7 +9,8 @@ use homing_proto::time::WallTime;
 
 use super::session::since;
 use super::{
-    ConnId, Loser, Place, SecretHash, Session, Standing, Suspicion, UserSessions, kick_code,
+    ConnId, Loser, Place, SecretHash, Secrets, Session, Standing, Suspicion, UserSessions,
+    kick_code,
 };
 use crate::policy::{self, Admission, Held, Newcomer, Policy};
 
@@ -167,14 +168,14 @@ impl UserSessions {
             session.id == asked.session
                 && session.epoch == asked.epoch
                 && session.device.id == ask.device.id
-                && session.secret_hash == asked.secret_hash
+                && session.secrets.hold(asked.secret_hash)
         };
         if let Some(at) = self.sessions.iter().position(living) {
             return Claim::Living(at);
         }
         let mut ended = self.ended.iter();
         ended
-            .find(|e| e.session == asked.session && e.secret_hash == asked.secret_hash)
+            .find(|e| e.session == asked.session && e.secrets.hold(asked.secret_hash))
             .map_or(Claim::Nothing, |ended| Claim::Ended(ended.kick.clone()))
     }
 
@@ -238,7 +239,7 @@ impl UserSessions {
         let session = Session {
             id: fresh.session,
             device: ask.device.clone(),
-            secret_hash: fresh.secret_hash,
+            secrets: Secrets::new(fresh.secret_hash),
             epoch: self.epoch,
             counter: ask.counter,
             login_time: now,

@@ -9,7 +9,7 @@ use homing_proto::time::WallTime;
 
 use super::UserSessions;
 use super::bind::{BindAsk, Bound, Fresh, Verdict, refusal};
-use super::session::{Place, Session, Suspicion, since};
+use super::session::{Place, Secrets, Session, Suspicion, since};
 
 impl UserSessions {
     /// Goes on with a living session (S-6.6): no policy, no new epoch (S-7.3).
@@ -27,6 +27,9 @@ impl UserSessions {
             return Err(refusal(Code::HELLO_REPLAYED, false));
         }
         session.counter = ask.counter;
+        if let Some(asked) = ask.resume {
+            session.secrets.seen(asked.secret_hash);
+        }
         let expired =
             |session: &Session| session.credential_expires.is_some_and(|expires| expires <= now);
         match verdict {
@@ -58,7 +61,8 @@ impl UserSessions {
         })
     }
 
-    /// Answers an explicit login again: the same session, under a secret that can be told.
+    /// Answers an explicit login again: the same session, under a secret that can be told. The one
+    /// of the first answer stays valid, for that answer may have been stored (I2).
     pub(super) fn repeat(
         &mut self,
         at: usize,
@@ -75,7 +79,7 @@ impl UserSessions {
         let superseded = session.conn().filter(|conn| *conn != ask.conn);
         let devices_changed = !session.is_online(now);
         session.counter = ask.counter;
-        session.secret_hash = fresh.secret_hash;
+        session.secrets.replace(fresh.secret_hash);
         session.credential_expires = verdict.expires;
         session.place = Place::Online(ask.conn);
         Ok(Bound {
@@ -95,7 +99,7 @@ impl UserSessions {
     fn end_older_life(&mut self, at: usize, ask: &BindAsk, fresh: Fresh, now: WallTime) -> Bound {
         let session = Session {
             id: fresh.session,
-            secret_hash: fresh.secret_hash,
+            secrets: Secrets::new(fresh.secret_hash),
             place: Place::Online(ask.conn),
             // The login was answered long ago; a copy that asks again is told of the conflict.
             login_id: None,

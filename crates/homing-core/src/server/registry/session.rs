@@ -18,7 +18,7 @@ pub struct Session {
     /// asked about this one.
     pub device: Device,
     /// What proves the right to resume it.
-    pub secret_hash: SecretHash,
+    pub secrets: Secrets,
     /// The epoch of its login. An automatic login mints none and takes the user's current one, so
     /// it never outranks an explicit login (S-3.2).
     pub epoch: u64,
@@ -75,7 +75,7 @@ pub struct Ended {
     /// The session.
     pub session: SessionId,
     /// What proves that somebody who asks held it.
-    pub secret_hash: SecretHash,
+    pub secrets: Secrets,
     /// The explicit login that made it: an attempt of that login that comes late is told too.
     pub login_id: Option<LoginId>,
     /// Who ended it; `None` after a logout, after the device's next login, and once the loser said
@@ -83,6 +83,46 @@ pub struct Ended {
     pub kick: Option<KickRecord>,
     /// When.
     pub at: WallTime,
+}
+
+/// The secrets of a session: a replaced one stays valid until its successor was seen in use (I2).
+///
+/// A device may have stored one Welcome of its login, lost the link before it could say so, and
+/// asked again for nothing: then it holds the secret that the server has replaced.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Secrets {
+    /// The one given out last.
+    pub latest: SecretHash,
+    /// Those given out before it, earliest first, of whose successors none was seen.
+    pub former: Vec<SecretHash>,
+}
+
+impl Secrets {
+    /// The only one so far.
+    pub const fn new(first: SecretHash) -> Self {
+        Self { latest: first, former: Vec::new() }
+    }
+
+    /// Whether this is one of them. Takes the same time whichever it is.
+    pub fn hold(&self, shown: SecretHash) -> bool {
+        self.former.iter().fold(self.latest == shown, |held, former| held | (*former == shown))
+    }
+
+    /// Another one was given out. A login makes so many attempts and no more (S-3.1).
+    pub(super) fn replace(&mut self, fresh: SecretHash) {
+        self.former.push(std::mem::replace(&mut self.latest, fresh));
+        let excess = self.former.len().saturating_sub(limits::LOGIN_DIALS as usize);
+        self.former.drain(..excess);
+    }
+
+    /// The device shows this one: it does not go back to those before it.
+    pub(super) fn seen(&mut self, shown: SecretHash) {
+        if self.latest == shown {
+            self.former.clear();
+        } else if let Some(at) = self.former.iter().position(|former| *former == shown) {
+            self.former.drain(..at);
+        }
+    }
 }
 
 /// The SHA-256 of a session secret: all the server keeps of it (S-1.5).

@@ -16,7 +16,7 @@ fn everything() -> UserSessions {
     let session = Session {
         id: SessionId([1; 16]),
         device: device(2),
-        secret_hash: SecretHash([3; 32]),
+        secrets: Secrets { latest: SecretHash([3; 32]), former: vec![SecretHash([24; 32])] },
         epoch: 4,
         counter: 5,
         login_time: WallTime(6),
@@ -40,7 +40,10 @@ fn everything() -> UserSessions {
     };
     let ended = Ended {
         session: SessionId([16; 16]),
-        secret_hash: SecretHash([18; 32]),
+        secrets: Secrets {
+            latest: SecretHash([18; 32]),
+            former: vec![SecretHash([25; 32]), SecretHash([26; 32])],
+        },
         login_id: None,
         kick: Some(kick),
         at: WallTime(19),
@@ -48,6 +51,7 @@ fn everything() -> UserSessions {
     let away = Session {
         place: Place::Detached { since: WallTime(20) },
         login_id: None,
+        secrets: Secrets::new(SecretHash([3; 32])),
         credential_expires: None,
         suspicion: Suspicion::default(),
         ..session.clone()
@@ -76,6 +80,16 @@ fn a_registry_value_comes_back_as_it_was() {
 fn the_bytes_of_a_registry_value_are_a_promise() {
     assert_eq!(hex(&encode_sessions(&everything())), SESSIONS);
     assert!(encode_sessions(&UserSessions::default()).is_empty());
+}
+
+/// I2: values of before former secrets were kept.
+#[test]
+fn a_registry_value_without_former_secrets_is_read() {
+    let mut value = everything();
+    value.sessions.iter_mut().for_each(|session| session.secrets.former.clear());
+    value.ended.iter_mut().for_each(|ended| ended.secrets.former.clear());
+    assert_eq!(decode_sessions(unhex(WITHOUT_FORMER_SECRETS)).unwrap(), value);
+    assert_eq!(hex(&encode_sessions(&value)), WITHOUT_FORMER_SECRETS);
 }
 
 #[test]
@@ -132,11 +146,29 @@ fn damaged_bytes_are_an_error() {
     }
 }
 
+fn unhex(text: &str) -> Bytes {
+    let pairs = (0..text.len()).step_by(2);
+    pairs.map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-const SESSIONS: &str = "081512790a1001010101010101010101010101010101121f0a10020202020202020202020202\
+const SESSIONS: &str = "0815129b010a1001010101010101010101010101010101121f0a100202020202020202020202\
+    020202020210081a026f73220374616728071a20030303030303030303030303030303030303\
+    03030303030303030303030303032004280530063807420408081009500b580c62100a0a0a0a\
+    0a0a0a0a0a0a0a0a0a0a0a0a6a20181818181818181818181818181818181818181818181818\
+    1818181818181818125d0a1001010101010101010101010101010101121f0a10020202020202\
+    0202020202020202020210081a026f73220374616728071a2003030303030303030303030303\
+    0303030303030303030303030303030303030320042805300648141abe010a10101010101010\
+    1010101010101010101012201212121212121212121212121212121212121212121212121212\
+    1212121212121a42080412370a100d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d121f0a100e0e0e0e\
+    0e0e0e0e0e0e0e0e0e0e0e0e10081a026f7322037461672807180f20011a0362796520112013\
+    3220191919191919191919191919191919191919191919191919191919191919191932201a1a\
+    1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a2016280130173a24\
+    0a2018181818181818181818181818181818181818181818181818181818181818181019";
+const WITHOUT_FORMER_SECRETS: &str = "081512790a1001010101010101010101010101010101121f0a10020202020202020202020202\
     0202020210081a026f73220374616728071a2003030303030303030303030303030303030303\
     030303030303030303030303032004280530063807420408081009500b580c62100a0a0a0a0a\
     0a0a0a0a0a0a0a0a0a0a0a125d0a1001010101010101010101010101010101121f0a10020202\

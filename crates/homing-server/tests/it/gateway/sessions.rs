@@ -41,6 +41,9 @@ async fn a_message_reaches_the_other_user_and_its_own_devices() {
     bob.write_to("alice", "hello yourself").await.unwrap();
     assert_eq!(desk.pushed().await, (2, Content::text("hello yourself")));
     assert_eq!(world.metric("homing_sends_total").await, Some(2));
+    // Each of these was durable before it was answered (V-7).
+    assert!(world.metric("homing_store_commit_seconds_count").await.unwrap() >= 4);
+    assert_eq!(world.metric("homing_store_queue").await, Some(0));
 }
 
 #[tokio::test]

@@ -195,11 +195,18 @@ fn rough(walk: &Walk, device: &Device) -> (bool, u64, usize, usize, String) {
     (lives, account.counter, account.jobs.len(), links, status.unwrap_or_default())
 }
 
-fn fits(session: SessionId, secret: &SessionSecret, sessions: &UserSessions) -> Option<bool> {
-    let living = sessions.sessions.iter().map(|s| (s.id, s.secret_hash));
-    let ended = sessions.ended.iter().map(|e| (e.session, e.secret_hash));
+/// Where the secret stands among those of its session, the latest first; `None` when it is none of
+/// them any more (I2).
+fn fits(
+    session: SessionId,
+    secret: &SessionSecret,
+    sessions: &UserSessions,
+) -> Option<Option<usize>> {
+    let living = sessions.sessions.iter().map(|s| (s.id, &s.secrets));
+    let ended = sessions.ended.iter().map(|e| (e.session, &e.secrets));
     let (_, known) = living.chain(ended).find(|(id, _)| *id == session)?;
-    Some(known == SecretHash::of(secret))
+    let shown = SecretHash::of(secret);
+    Some([known.latest].iter().chain(&known.former).position(|hash| *hash == shown))
 }
 
 /// What distances are measured from.
