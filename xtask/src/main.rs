@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command line tool prints")]
 
 mod browser;
+mod clauses;
 mod metadata;
 mod packages;
 mod run;
@@ -28,6 +29,15 @@ fn main() -> ExitCode {
             "--example",
             "generate-wire",
         ]),
+        "session" => run::cargo_blessing(&[
+            "test",
+            "--package",
+            "homing-core",
+            "--test",
+            "it",
+            "session_table",
+        ]),
+        "clauses" => clauses::run(),
         "browser" => browser::run(),
         "scenarios" => scenarios::run(rest).map(|_| ()),
         "sim" => run::release_binary("homing-sim", "homing-sim", rest),
@@ -63,6 +73,8 @@ The project's own commands.
                                     vectors, a browser, scenarios, 20 000 simulated worlds
   cargo xtask tidy                  the layout: arrows between crates, files that grew too long
   cargo xtask proto                 makes the wire types anew from spec/homing.proto
+  cargo xtask session               makes the transition tables and the picture of spec/session.md anew
+  cargo xtask clauses               the clauses of the session, and the tests that cite each
   cargo xtask browser               the server's WebSocket against a real Chromium
   cargo xtask scenarios [NAME…]     the flows of spec/scenarios on a real server and real devices;
                                     --driver COMMAND plays them on another language's driver

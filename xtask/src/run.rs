@@ -8,6 +8,11 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     succeed(cargo_command().args(arguments))
 }
 
+/// Runs tests that write what they made instead of comparing it.
+pub(crate) fn cargo_blessing(arguments: &[&str]) -> Result<(), String> {
+    succeed(cargo_command().env("HOMING_BLESS", "1").args(arguments))
+}
+
 /// Runs a binary of the workspace, built for speed.
 pub(crate) fn release_binary(package: &str, name: &str, rest: &[String]) -> Result<(), String> {
     let fixed = ["run", "--release", "--quiet", "--package", package, "--bin", name, "--"];

@@ -135,7 +135,8 @@ impl Client {
             ServerFrame::CredentialExpiring { seconds } => {
                 if let Link::Settling(settling) = &mut self.link {
                     settling.expiring_s = Some(seconds);
-                } else {
+                } else if self.link.wire().is_some() {
+                    // Not on an errand: the credential that the session lacks is not there again.
                     self.credential_expiring(turn, seconds);
                 }
             }

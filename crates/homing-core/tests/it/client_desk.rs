@@ -173,6 +173,16 @@ impl Desk {
         self.put(Input::Timeout);
     }
 
+    /// Whether a connection was asked for and neither granted nor lost.
+    pub(crate) const fn is_dialing(&self) -> bool {
+        self.dialing
+    }
+
+    /// The attempt that was asked for last, if any was.
+    pub(crate) const fn last_attempt(&self) -> Option<Attempt> {
+        self.last_attempt
+    }
+
     /// The attempt that was asked for last.
     pub(crate) fn attempt(&self) -> Attempt {
         self.last_attempt.expect("a connection was asked for")

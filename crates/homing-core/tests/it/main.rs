@@ -12,3 +12,4 @@ mod server_log;
 mod server_registry;
 mod server_registry_sequences;
 mod server_session;
+mod session_table;

@@ -219,6 +219,7 @@ fn a_polite_login_at_the_limit_is_refused_with_the_holders() {
     assert_eq!(world.user.epoch, 1);
 }
 
+/// S-5.3
 #[test]
 fn a_session_nobody_knows_is_signed_in_anew_only_if_there_is_room() {
     let mut world = World::under(Preset::Single);
@@ -240,6 +241,7 @@ fn a_session_nobody_knows_is_signed_in_anew_only_if_there_is_room() {
     assert_eq!(refused.error.code, Code::DEVICE_LIMIT, "nothing was lost, so nobody was displaced");
 }
 
+/// S-1.5: the id alone is no right to a session.
 #[test]
 fn a_wrong_secret_epoch_or_device_resumes_nothing() {
     let mut world = World::under(Preset::Triple);
@@ -522,6 +524,7 @@ fn swaps_more_than_60_s_apart_are_forgiven() {
     }
 }
 
+/// S-1.5: a hash is all that the server keeps of a secret.
 #[test]
 fn a_secret_hash_shows_nothing() {
     let hash = SecretHash::of(&SessionSecret::new([7; 32]));
