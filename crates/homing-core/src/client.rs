@@ -442,6 +442,7 @@ impl Client {
                 self.asking.withdraw(turn);
                 self.drop_link(turn, &error);
                 self.close_store(turn, LocalData::Keep, &error);
+                self.opening_ends(turn, &error);
                 self.suspended = Some(Suspended::Closing(vec![id]));
                 self.quiet_when_closed(turn);
             }

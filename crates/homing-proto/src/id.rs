@@ -161,13 +161,8 @@ macro_rules! id16 {
         impl fmt::Display for $name {
             /// In the UUID form, 8-4-4-4-12.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                for (i, byte) in self.0.iter().enumerate() {
-                    if matches!(i, 4 | 6 | 8 | 10) {
-                        f.write_str("-")?;
-                    }
-                    write!(f, "{byte:02x}")?;
-                }
-                Ok(())
+                let digits = uuid_form(&self.0);
+                f.write_str(std::str::from_utf8(&digits).expect("digits and dashes are ASCII"))
             }
         }
 
@@ -206,6 +201,23 @@ id16! {
     /// A message as its sender named it: the idempotency key (D-4).
     ClientMsgId
 }
+
+/// 8-4-4-4-12. In one piece: ids are printed far more often than anything else.
+fn uuid_form(id: &[u8; 16]) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    let mut at = 0;
+    for (i, byte) in id.iter().enumerate() {
+        if matches!(i, 4 | 6 | 8 | 10) {
+            at += 1;
+        }
+        text[at] = HEX_DIGITS[usize::from(byte >> 4)];
+        text[at + 1] = HEX_DIGITS[usize::from(byte & 15)];
+        at += 2;
+    }
+    text
+}
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn parse_16(text: &str) -> Option<[u8; 16]> {
     let mut bytes = [0; 16];

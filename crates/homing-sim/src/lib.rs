@@ -75,7 +75,8 @@ pub enum Tracing {
     Off,
     /// A hash of all lines.
     Digest,
-    /// A hash of the lines about what happens online: calls, frames, statuses, events.
+    /// A hash of the lines about what happens online: calls, frames, statuses, events. Such worlds
+    /// are only compared with one another; no oracle judges them.
     OnlineDigest,
     /// Nothing, but a secret that stands in any text of the world is a violation (I25).
     Secrets,

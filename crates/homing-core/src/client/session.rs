@@ -576,17 +576,21 @@ impl Client {
             Session::SigningIn(login) if login.granted.is_some() && login.store_tries > 0 => {
                 self.login_failed(turn, &error);
             }
-            Session::SignedIn(SignedIn {
-                opening: Opening::Awaited { before }, callers, ..
-            }) => {
-                let (before, callers) = (before.clone(), std::mem::take(callers));
-                self.session = Session::SignedOut(before);
-                fail_callers(turn, callers, &error);
-            }
-            Session::SigningIn(_)
-            | Session::SignedIn(_)
-            | Session::SignedOut(_)
-            | Session::Ending(_) => {}
+            Session::SignedIn(_) => self.opening_ends(turn, &error),
+            Session::SigningIn(_) | Session::SignedOut(_) | Session::Ending(_) => {}
+        }
+    }
+
+    /// Whoever was about to be signed in from the device's own data is not: all is as it was before,
+    /// and the calls are over (S-4.1).
+    pub(super) fn opening_ends(&mut self, turn: &mut Turn<'_>, error: &Error) {
+        if let Session::SignedIn(SignedIn {
+            opening: Opening::Awaited { before }, callers, ..
+        }) = &mut self.session
+        {
+            let (before, callers) = (before.clone(), std::mem::take(callers));
+            self.session = Session::SignedOut(before);
+            fail_callers(turn, callers, error);
         }
     }
 

@@ -767,6 +767,23 @@ fn suspend_waits_for_every_store_to_be_closed() {
     assert_eq!(desk.result(call), Some(Ok(Reply::Done)));
 }
 
+/// S-4.1, S-9.4: a suspend does not leave a call behind that waits for a store nobody opens.
+#[test]
+fn a_suspend_ends_an_automatic_login_whose_store_is_still_opening() {
+    let account = Desk::signed_in("alice").client.account().clone();
+    let mut desk = Desk::with(account);
+    desk.stores = Stores::Slow;
+    let login = desk.call(Command::ResumeLast);
+    assert_eq!(desk.result(login), None);
+    desk.call(Command::Suspend);
+    let error = desk.result(login).expect("it is over").unwrap_err();
+    assert_eq!(error.code, Code::SUPERSEDED);
+    desk.stores = Stores::Quick;
+    desk.call(Command::Resume);
+    let again = desk.call(Command::ResumeLast);
+    assert!(desk.result(again).expect("it is over").is_ok());
+}
+
 #[test]
 fn what_is_pushed_while_the_first_store_opens_is_not_lost() {
     let mut desk = Desk::new();

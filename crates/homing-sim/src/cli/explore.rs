@@ -36,10 +36,11 @@ pub(super) fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
             let since = Instant::now();
             let walked = explore(&plan, |so_far| {
                 eprintln!(
-                    "limit {limit}, {alphabet:?}: depth {}, {} states, {} steps, {:.0} s",
+                    "limit {limit}, {alphabet:?}: depth {}, {} states, {} steps, {} breaches, {:.0} s",
                     so_far.depth,
                     so_far.states,
                     so_far.steps,
+                    so_far.breaches.len(),
                     since.elapsed().as_secs_f64()
                 );
             });

@@ -138,7 +138,8 @@ impl Network {
         let is_it = |link: &Link| {
             link.client_end.open && (link.device, link.run, link.attempt) == (device, run, attempt)
         };
-        self.links.iter().find(|(_, link)| is_it(link)).map(|(id, _)| *id)
+        // It is nearly always the latest.
+        self.links.iter().rev().find(|(_, link)| is_it(link)).map(|(id, _)| *id)
     }
 
     /// The link, if its client end is still there and this may still arrive.
