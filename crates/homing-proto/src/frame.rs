@@ -231,6 +231,8 @@ pub enum ServerFrame {
     },
     /// The account's sessions changed (S-7.7). State, not history: Welcome carries the same list.
     Devices(Vec<DeviceInfo>),
+    /// The server's times and sizes are others than Welcome said (S-6.7).
+    Limits(Limits),
     /// A frame this version does not know (W-6).
     Unknown,
 }

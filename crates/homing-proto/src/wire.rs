@@ -226,7 +226,7 @@ pub struct Pong {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ServerFrame {
-    #[prost(oneof = "server_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "server_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub frame: ::core::option::Option<server_frame::Frame>,
 }
 /// Nested message and enum types in `ServerFrame`.
@@ -255,6 +255,9 @@ pub mod server_frame {
         /// an entry of the log.
         #[prost(message, tag = "10")]
         Devices(super::Devices),
+        /// The server's times and sizes are others than Welcome said.
+        #[prost(message, tag = "11")]
+        Limits(super::Limits),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -3,6 +3,7 @@
 mod file;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,8 +28,11 @@ pub struct Config {
     pub admin_token: Option<Token>,
     /// Bounds on what comes from outside.
     pub bounds: Bounds,
-    /// Clients that a stopping server sends away spread their return over this (S-6.7).
+    /// Clients that lose the server spread their return over this at least (S-6.7).
     pub reconnect_window: Duration,
+    /// So many of them come back in a second at most: with more connections than the window holds
+    /// at this rate, it is longer (S-6.7).
+    pub return_rate: NonZeroU32,
     /// How long a stopping server waits for its connections to end.
     pub drain: Duration,
     /// Users, and as many conversations, kept in the store's memory besides those in work.
@@ -66,7 +70,8 @@ impl Config {
             plaintext: Plaintext::default(),
             admin_token: None,
             bounds: Bounds::default(),
-            reconnect_window: Duration::from_secs(10),
+            reconnect_window: Duration::from_secs(1),
+            return_rate: RETURN_RATE,
             drain: Duration::from_secs(10),
             cached: 1_024,
             clock: Clock::system(),
@@ -74,6 +79,8 @@ impl Config {
     }
 }
 
+/// What half a core does beside its other work: a login over TLS costs some 200 µs.
+const RETURN_RATE: NonZeroU32 = NonZeroU32::new(2_000).expect("it is not zero");
 /// The data directory where none is given.
 pub const DATA: &str = "homing-data";
 /// Where in the data directory the admin token lies, readable by its owner alone.

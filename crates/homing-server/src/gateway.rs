@@ -25,6 +25,7 @@ mod ask;
 mod conn;
 mod guard;
 mod hub;
+mod pace;
 mod task;
 mod third_party;
 mod throttle;
@@ -41,6 +42,7 @@ use std::time::Duration;
 use homing_core::server::registry::ConnId;
 use homing_core::server::session::Input;
 use homing_proto::Error;
+use homing_proto::frame::Limits;
 use homing_proto::id::{AppId, UserId};
 use homing_proto::time::Time;
 use tokio::sync::{Notify, watch};
@@ -54,6 +56,7 @@ use crate::store::Store;
 
 pub use self::guard::{Bounds, Loopback};
 pub(crate) use self::hub::Hub;
+pub(crate) use self::pace::Pace;
 pub use self::throttle::Rate;
 pub use self::tls::TlsError;
 
@@ -69,7 +72,8 @@ pub(crate) struct Gateway {
     open: AtomicUsize,
     all_closed: Notify,
     stage: watch::Sender<Stage>,
-    drain_window_ms: u32,
+    limits: Limits,
+    pace: Pace,
 }
 
 /// How far the server is on its way to its end.
@@ -90,7 +94,8 @@ impl Gateway {
         metrics: Arc<Metrics>,
         clock: Clock,
         bounds: Bounds,
-        drain_window_ms: u32,
+        limits: Limits,
+        pace: Pace,
     ) -> Self {
         Self {
             store,
@@ -103,8 +108,15 @@ impl Gateway {
             open: AtomicUsize::new(0),
             all_closed: Notify::new(),
             stage: watch::Sender::new(Stage::Serving),
-            drain_window_ms,
+            limits,
+            pace,
         }
+    }
+
+    /// What is told of times and sizes now: the window follows the number of connections.
+    fn limits(&self) -> Limits {
+        let reconnect_window_ms = self.pace.window_ms(self.open.load(Ordering::Relaxed));
+        Limits { reconnect_window_ms, ..self.limits }
     }
 
     /// Turns the timer until the server ends.
@@ -127,7 +139,9 @@ impl Gateway {
     /// was dropped. How many were dropped.
     pub(crate) async fn drain(&self, patience: Duration) -> usize {
         self.stage.send_replace(Stage::Draining);
-        self.hub.tell_all(&self.drain_input());
+        // One window for all, as long as all are there.
+        let drain = self.drain_input();
+        self.hub.tell_all(&drain);
         let _ = tokio::time::timeout(patience, self.none_open()).await;
         let dropped = self.open.load(Ordering::SeqCst);
         self.stage.send_replace(Stage::Ending);
@@ -144,7 +158,7 @@ impl Gateway {
     }
 
     fn drain_input(&self) -> Input {
-        Input::Drain { window_ms: self.drain_window_ms }
+        Input::Drain { window_ms: self.limits().reconnect_window_ms }
     }
 
     async fn none_open(&self) {

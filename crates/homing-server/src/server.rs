@@ -17,7 +17,7 @@ use crate::api;
 use crate::config::{Config, Plaintext};
 use crate::gateway::accept::Acceptor;
 use crate::gateway::tls::{self, TlsError};
-use crate::gateway::{Gateway, Hub};
+use crate::gateway::{Gateway, Hub, Pace};
 use crate::metrics::Metrics;
 use crate::store::{OpenError, Options, Store};
 
@@ -60,14 +60,17 @@ impl Server {
             config.tls.as_ref().map(|files| tls::load(&files.cert, &files.key)).transpose()?;
         let metrics = Arc::new(Metrics::new());
         let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
-        let window_ms = u32::try_from(config.reconnect_window.as_millis()).unwrap_or(u32::MAX);
-        let (store, admin_token) = open(&config, Arc::clone(&hub), window_ms).await?;
+        let least_ms = u32::try_from(config.reconnect_window.as_millis()).unwrap_or(u32::MAX);
+        let pace = Pace { least_ms, per_s: config.return_rate };
+        let options = Options { cached: config.cached, ..Options::default() };
+        let limits = options.limits;
+        let (store, admin_token) = open(&config, Arc::clone(&hub), options).await?;
         let listener = listen(config.listen)
             .map_err(|error| StartError::Listen { at: config.listen, error })?;
         let local_addr = listener
             .local_addr()
             .map_err(|error| StartError::Listen { at: config.listen, error })?;
-        let gateway = Gateway::new(store, hub, metrics, config.clock, config.bounds, window_ms);
+        let gateway = Gateway::new(store, hub, metrics, config.clock, config.bounds, limits, pace);
         let gateway = Arc::new(gateway);
         let is_tls = tls.is_some();
         let api = api::router(Arc::clone(&gateway), &admin_token);
@@ -180,14 +183,8 @@ impl From<StartError> for Error {
 async fn open(
     config: &Config,
     hub: Arc<Hub>,
-    window_ms: u32,
+    options: Options,
 ) -> Result<(Store, Token), StartError> {
-    let defaults = Options::default();
-    let options = Options {
-        limits: homing_proto::frame::Limits { reconnect_window_ms: window_ms, ..defaults.limits },
-        cached: config.cached,
-        ..defaults
-    };
     let (data, given) = (config.data.clone(), config.admin_token.clone());
     let opening = tokio::task::spawn_blocking(move || {
         let store = Store::open(&data, options, hub)?;

@@ -214,7 +214,8 @@ A configuration file (all of it is optional; paths count from where the file lie
   tls_key = \"key.pem\"
   allow_plaintext = false    # true: something in front of the server does TLS
   drain_s = 10               # how long a stopping server waits for its connections
-  reconnect_window_s = 10    # its clients come back spread over this
+  reconnect_window_s = 1     # clients that lose it come back spread over this at least,
+  returns_per_s = 2000       # and over longer when this many connections a second are not enough
 
 --dev keeps its data like any server: the same directory has the same demo app and messages.
 Logs go to stderr, as HOMING_LOG asks (HOMING_LOG=debug). SIGTERM or Ctrl-C stops: clients are sent

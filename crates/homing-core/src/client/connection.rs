@@ -86,6 +86,7 @@ impl Client {
         }
         if let Link::Settling(settling) = std::mem::replace(&mut self.link, Link::Idle) {
             self.link = Link::Connected(settling.wire);
+            self.pacing.arrived();
             self.verified(turn, settling.expires);
             if let Some(seconds) = settling.expiring_s {
                 self.credential_expiring(turn, seconds);
@@ -144,6 +145,11 @@ impl Client {
                 // On an errand the session is over, and nothing of it is told any more (S-9.2).
                 if self.link.wire().is_some() {
                     self.devices_changed(turn, devices);
+                }
+            }
+            ServerFrame::Limits(limits) => {
+                if let Some(wire) = self.link.wire() {
+                    wire.told(limits);
                 }
             }
             ServerFrame::Unknown => {}

@@ -110,12 +110,17 @@ impl Wire {
             since: now,
             heard: now,
             rtt_ms: now.since(asked),
-            // A server may ask for more patience, within reason; less only makes false alarms.
-            liveness_ms: u64::from(limits.liveness_ms).clamp(LIVENESS_MS, 4 * LIVENESS_MS),
+            liveness_ms: liveness(limits),
             reconnect_window_ms: limits.reconnect_window_ms,
             probe: None,
             nonce: 0,
         }
+    }
+
+    /// The server's times are others than Welcome said.
+    pub(super) fn told(&mut self, limits: Limits) {
+        self.liveness_ms = liveness(limits);
+        self.reconnect_window_ms = limits.reconnect_window_ms;
     }
 
     /// Asks whether anybody is there; gives the nonce to send.
@@ -226,6 +231,11 @@ impl Link {
             }
         }
     }
+}
+
+/// A server may ask for more patience, within reason; less only makes false alarms.
+fn liveness(limits: Limits) -> u64 {
+    u64::from(limits.liveness_ms).clamp(LIVENESS_MS, 4 * LIVENESS_MS)
 }
 
 /// An attempt may take this long until Hello can be sent: the connection, and a slow disk.

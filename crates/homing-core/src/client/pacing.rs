@@ -6,6 +6,7 @@ use std::fmt::Debug;
 use homing_proto::code::Code;
 use homing_proto::limits::{
     ATTEMPT_SPACING_MS, ATTEMPT_WINDOW_MS, ATTEMPTS_PER_WINDOW, BACKOFF_BASE_MS,
+    BACKOFF_CAP_BACKGROUND_MS,
 };
 use homing_proto::time::Time;
 
@@ -43,6 +44,8 @@ pub(super) struct Pacing {
     attempts: VecDeque<Time>,
     /// Attempts that failed since the last proven life.
     failures: u32,
+    /// All clients of the lost server together come back over this span (S-6.7).
+    window_ms: Option<u64>,
 }
 
 impl Pacing {
@@ -71,6 +74,26 @@ impl Pacing {
         let doubled = BACKOFF_BASE_MS.checked_shl(self.failures).unwrap_or(u64::MAX);
         self.failures = (self.failures + 1).min(MAX_DOUBLINGS);
         rng.up_to(doubled.min(cap_ms))
+    }
+
+    /// The wait after the server was lost and wants its clients back spread over a window.
+    pub(super) fn spread(&mut self, rng: &mut Rng, window_ms: u64) -> u64 {
+        let window_ms = window_ms.min(BACKOFF_CAP_BACKGROUND_MS);
+        self.window_ms = Some(window_ms);
+        rng.up_to(window_ms)
+    }
+
+    /// The wait after an attempt on the way back that failed: the window and up to a tenth more. Who
+    /// came at a random moment then comes at one again, after those who have not come yet, and all
+    /// of them together come as often as the window says, however long the server is away.
+    pub(super) fn again(&self, rng: &mut Rng, back_off_ms: u64) -> u64 {
+        let Some(window_ms) = self.window_ms else { return back_off_ms };
+        back_off_ms.max(window_ms + rng.up_to(window_ms / 10))
+    }
+
+    /// The server is back.
+    pub(super) const fn arrived(&mut self) {
+        self.window_ms = None;
     }
 
     /// A link lived long enough: the next failure is the first again.

@@ -94,8 +94,13 @@ impl Client {
         if let Some(delay) = policy.and_then(|policy| policy.delay_ms(failure)) {
             wait = delay.min(BACKOFF_CAP_BACKGROUND_MS);
         }
-        if let Some(window) = window_ms {
-            wait = self.rng.up_to(u64::from(window).min(BACKOFF_CAP_BACKGROUND_MS));
+        match window_ms {
+            Some(window) => wait = self.pacing.spread(&mut self.rng, u64::from(window)),
+            None if matches!(self.session, Session::SignedIn(_)) => {
+                wait = self.pacing.again(&mut self.rng, wait);
+            }
+            // The user waits, and is one.
+            None => {}
         }
         if let Some(after) = error.retry_after_ms {
             // Everybody was told the same moment; spread what comes after it.

@@ -69,6 +69,7 @@ pub(super) fn server(frame: wire::ServerFrame) -> Decoded<ServerFrame> {
             ServerFrame::CredentialExpiring { seconds: c.seconds }
         }
         Some(Frame::Devices(d)) => ServerFrame::Devices(devices(d.devices)?),
+        Some(Frame::Limits(l)) => ServerFrame::Limits(limits(l)),
     })
 }
 

@@ -58,6 +58,7 @@ pub(super) fn server(frame: &ServerFrame) -> wire::ServerFrame {
         ServerFrame::Devices(list) => {
             Some(Frame::Devices(wire::Devices { devices: devices(list) }))
         }
+        ServerFrame::Limits(told) => Some(Frame::Limits(limits(*told))),
         ServerFrame::Unknown => None,
     };
     wire::ServerFrame { frame }

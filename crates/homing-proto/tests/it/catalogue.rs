@@ -192,13 +192,17 @@ pub(crate) fn welcome() -> Welcome {
         sync: page(SyncBody::Entries { first_offset: 1237, entries: Vec::new() }),
         outbox_acks: Vec::new(),
         devices: vec![device_info()],
-        limits: Limits {
-            ping_ms: 25_000,
-            liveness_ms: 30_000,
-            max_frame: 1_048_576,
-            reconnect_window_ms: 10_000,
-        },
+        limits: limits(),
         registered: false,
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        ping_ms: 25_000,
+        liveness_ms: 30_000,
+        max_frame: 1_048_576,
+        reconnect_window_ms: 10_000,
     }
 }
 
@@ -298,6 +302,7 @@ pub(crate) fn server_frames() -> Vec<(&'static str, ServerFrame)> {
         ("credential_expiring", ServerFrame::CredentialExpiring { seconds: 30 }),
         ("devices", ServerFrame::Devices(Platform::ALL.map(other_device).to_vec())),
         ("devices_empty", ServerFrame::Devices(Vec::new())),
+        ("limits", ServerFrame::Limits(limits())),
     ]);
     frames.extend(
         responses().into_iter().map(|(name, body)| (name, ServerFrame::Response { id: 9, body })),

@@ -47,6 +47,7 @@ pub(crate) fn server_frame() -> impl Strategy<Value = ServerFrame> {
         close().prop_map(|c| ServerFrame::Close(Box::new(c))),
         any::<u32>().prop_map(|seconds| ServerFrame::CredentialExpiring { seconds }),
         vec(device_info(), 0..8).prop_map(ServerFrame::Devices),
+        limits().prop_map(ServerFrame::Limits),
         Just(ServerFrame::Unknown),
     ]
 }
@@ -145,19 +146,13 @@ fn welcome() -> impl Strategy<Value = Welcome> {
         option::of(1..=u64::MAX),
         any::<u64>(),
     );
-    let state = (
-        page(),
-        vec(outbox_ack(), 0..4),
-        vec(device_info(), 0..4),
-        (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>()),
-        any::<bool>(),
-    );
+    let state =
+        (page(), vec(outbox_ack(), 0..4), vec(device_info(), 0..4), limits(), any::<bool>());
     (right, state).prop_map(
         |(
             (session, secret, epoch, binding, server_time, credential_expires_in_ms, head),
             (sync, outbox_acks, devices, limits, registered),
         )| {
-            let (ping_ms, liveness_ms, max_frame, reconnect_window_ms) = limits;
             Welcome {
                 session,
                 secret,
@@ -169,9 +164,20 @@ fn welcome() -> impl Strategy<Value = Welcome> {
                 sync,
                 outbox_acks,
                 devices,
-                limits: Limits { ping_ms, liveness_ms, max_frame, reconnect_window_ms },
+                limits,
                 registered,
             }
+        },
+    )
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>()).prop_map(
+        |(ping_ms, liveness_ms, max_frame, reconnect_window_ms)| Limits {
+            ping_ms,
+            liveness_ms,
+            max_frame,
+            reconnect_window_ms,
         },
     )
 }

@@ -1,6 +1,7 @@
 //! The configuration file: TOML, every field optional, an unknown one an error.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ struct File {
     allow_plaintext: Option<bool>,
     drain_s: Option<u16>,
     reconnect_window_s: Option<u16>,
+    returns_per_s: Option<NonZeroU32>,
     cached_users: Option<u32>,
     connections: Option<u32>,
     strangers_per_address: Option<u32>,
@@ -77,6 +79,7 @@ impl Config {
         set(&mut config.listen, file.listen);
         set(&mut config.drain, file.drain_s.map(seconds));
         set(&mut config.reconnect_window, file.reconnect_window_s.map(seconds));
+        set(&mut config.return_rate, file.returns_per_s);
         set(&mut config.cached, file.cached_users.map(|n| n as usize));
         set(&mut config.bounds.connections, file.connections.map(|n| n as usize));
         set(&mut config.bounds.strangers_per_address, file.strangers_per_address);
@@ -116,6 +119,7 @@ mod tests {
             allow_plaintext = true
             drain_s = 3
             reconnect_window_s = 4
+            returns_per_s = 8
             cached_users = 5
             connections = 6
             strangers_per_address = 7
@@ -127,6 +131,7 @@ mod tests {
         assert_eq!(config.listen.to_string(), "0.0.0.0:443");
         assert_eq!(config.plaintext, Plaintext::Anywhere);
         assert_eq!((config.drain.as_secs(), config.reconnect_window.as_secs()), (3, 4));
+        assert_eq!(config.return_rate.get(), 8);
         assert_eq!((config.cached, config.bounds.connections), (5, 6));
         assert_eq!(config.bounds.strangers_per_address, 7);
         assert_eq!(config.bounds.loopback, Loopback::Bounded);

@@ -24,7 +24,7 @@ use super::ask::{Look, Proof};
 use super::conn::{Conn, Mail, Order};
 use super::third_party::Question;
 use super::wheel::Tick;
-use super::{Gateway, Open, Stage, Stranger, ask, third_party};
+use super::{Gateway, Open, Stage, Stranger, ask, pace, third_party};
 use crate::store::{Ask, Command, Origin};
 use crate::ws::frame::{close, pong, put_header};
 use crate::ws::{CloseCode, Decoder, Message, Opcode, Role, Violation};
@@ -43,6 +43,8 @@ pub(super) struct Task<S> {
     /// From the Hello on.
     who: Option<Who>,
     wakes_at: Tick,
+    /// The reconnect window that the client was told last.
+    told_ms: u32,
     phase: Phase,
 }
 
@@ -135,6 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             guest: Some(Box::new(Guest { stranger, attempt: None })),
             who: None,
             wakes_at: Tick::default(),
+            told_ms: 0,
             phase: Phase::Open,
         };
         if !early.is_empty() {
@@ -335,9 +338,11 @@ impl<S> Task<S> {
         self.handle(Input::BadFrame(Error::new(code).with_text(text).into()), work);
     }
 
-    fn handle(&mut self, input: Input, work: &mut Work) {
-        match &input {
+    fn handle(&mut self, mut input: Input, work: &mut Work) {
+        match &mut input {
             Input::Bound(welcome) => {
+                welcome.limits = self.gateway().limits();
+                self.told_ms = welcome.limits.reconnect_window_ms;
                 if let Some(who) = &mut self.who {
                     who.session = welcome.session;
                 }
@@ -381,7 +386,7 @@ impl<S> Task<S> {
         }
     }
 
-    fn transmit(&self, frame: &ServerFrame, work: &mut Work) {
+    fn transmit(&mut self, frame: &ServerFrame, work: &mut Work) {
         let error = match frame {
             ServerFrame::Close(close) => Some(&close.error),
             ServerFrame::Refuse(refuse) => Some(&refuse.error),
@@ -394,9 +399,14 @@ impl<S> Task<S> {
         if let ServerFrame::Close(close) = frame {
             self.gateway().metrics.closes.count(Some(close.error.code));
         }
-        let bytes = codec::encode_server(frame);
-        put_header(&mut work.out, Opcode::Binary, bytes.len());
-        work.out.extend_from_slice(&bytes);
+        put(frame, work);
+        if let ServerFrame::Ping { .. } = frame {
+            let limits = self.gateway().limits();
+            if pace::is_news(self.told_ms, limits.reconnect_window_ms) {
+                self.told_ms = limits.reconnect_window_ms;
+                put(&ServerFrame::Limits(limits), work);
+            }
+        }
     }
 
     fn bind(&mut self, hello: Hello, now: Time) -> Result<(), Error> {
@@ -531,6 +541,12 @@ impl Work {
         self.out.shrink_to(limits::FRAME_MAX);
         self.outputs.clear();
     }
+}
+
+fn put(frame: &ServerFrame, work: &mut Work) {
+    let bytes = codec::encode_server(frame);
+    put_header(&mut work.out, Opcode::Binary, bytes.len());
+    work.out.extend_from_slice(&bytes);
 }
 
 thread_local! {
