@@ -47,6 +47,10 @@ fn main() -> ExitCode {
             run::release_binary("homing-sim", "homing-sim", &arguments)
         }
         "bench" => run::release_binary("homing-bench", "homing-bench", rest),
+        "history" => {
+            let history = ["history".to_owned()];
+            run::release_binary("homing-bench", "homing-bench", &[&history, rest].concat())
+        }
         "kill9" => run::release_example("homing-cli", "kill9", rest),
         "fuzz" => run::fuzz(rest),
         "fuzz-tokens" => run::release_example("homing-token", "fuzz-tokens", rest),
@@ -81,7 +85,10 @@ The project's own commands.
   cargo xtask sim --seeds N         simulated worlds; prints the seeds that failed
   cargo xtask sim --seed X --trace  one world, told step by step
   cargo xtask explore [--depth N]   every state of a small world within N steps; JSON
-  cargo xtask bench NAME            measurements as JSON: idle, login, send, offline-open
+  cargo xtask bench NAME            measurements as JSON: idle, login, send, offline-open, kick,
+                                    way, stampede
+  cargo xtask history --ops N       concurrent sign-ins, kicks and resumes against a server: is there an
+                                    order in which every answer is right? Prints what is illegal
   cargo xtask kill9                 kill -9 of server and clients during sends; counts at the end
   cargo xtask fuzz TARGET [SECONDS] a fuzz target (needs a nightly toolchain and cargo-fuzz)
   cargo xtask fuzz-tokens [N] [SEED]

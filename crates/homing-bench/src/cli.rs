@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::report::{self, Measured};
-use crate::{Failure, idle, login, offline_open, send};
+use crate::{Failure, history, idle, kick, login, offline_open, send, stampede, way};
 
 /// Measures Homing. Progress goes to stderr; the result is JSON on stdout, and lies as
 /// `target/bench/NAME.json` and `NAME.md` afterwards.
@@ -30,6 +30,14 @@ enum Command {
     Send(send::Arguments),
     /// From opening a client to the first screen, without network (B-8).
     OfflineOpen(offline_open::Arguments),
+    /// From a login to the word to the device that loses its place (B-6).
+    Kick(kick::Arguments),
+    /// Round trips until connected, the return of the network, dead links (B-10, B-11, B-12).
+    Way(way::Arguments),
+    /// All clients lose the server at once and come back (B-7).
+    Stampede(stampede::Arguments),
+    /// Whether admission is linearizable (S-7.11). Exit code 1 when a history is illegal.
+    History(history::Arguments),
     /// One opening, in a process of its own; prints the microseconds of its steps.
     #[command(hide = true)]
     OpenOnce(offline_open::once::Arguments),
@@ -42,6 +50,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Login(arguments) => login::run(&arguments).and_then(tell),
         Command::Send(arguments) => send::run(&arguments).and_then(tell),
         Command::OfflineOpen(arguments) => offline_open::run(&arguments).and_then(tell),
+        Command::Kick(arguments) => kick::run(&arguments).and_then(tell),
+        Command::Way(arguments) => way::run(&arguments).and_then(tell),
+        Command::Stampede(arguments) => stampede::run(&arguments).and_then(tell),
+        Command::History(arguments) => history::run(&arguments),
         Command::OpenOnce(arguments) => offline_open::once::run(&arguments),
     };
     match outcome {
@@ -69,6 +81,8 @@ Examples:
   cargo xtask bench send                         256 senders, one message each on its way
   cargo xtask bench send --idle-latency          one sender, one receiver
   cargo xtask bench offline-open                 1 000, 10 000 and 100 000 conversations
+  cargo xtask bench stampede --picture docs/stampede.svg
+  cargo xtask history --ops 200000 --threads 64  the same as `bench history`
 
 Exit codes: 0 measured (whether or not a budget was met: the report says which); 1 something failed, or a
 message was lost or doubled; 2 the arguments are wrong.";

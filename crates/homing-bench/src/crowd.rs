@@ -34,33 +34,43 @@ impl Crowd {
     /// The Hello of an explicit login, as an SDK says it. `attempt` is to grow with each Hello of
     /// the same user.
     pub(crate) fn hello(&self, number: usize, token: Token, attempt: u64) -> Hello {
-        Hello {
-            proto: limits::PROTO,
-            sdk: concat!("homing-bench/", env!("CARGO_PKG_VERSION")).to_owned(),
-            app: self.app,
-            user: user(number),
-            device: Device {
-                id: DeviceId((number as u128 | 1 << 127).to_be_bytes()),
-                platform: Platform::Android,
-                os: "Android 16".to_owned(),
-                tag: String::new(),
-                custom_type: 0,
-            },
-            intent: Intent::Explicit,
-            credential: Some(Credential { format: Format::Usersig.to_string(), token }),
-            resume: None,
-            counter: attempt,
-            cursor: None,
-            outbox_heads: Vec::new(),
-            window: Window {
-                conversations: limits::WINDOW_CONVERSATIONS,
-                per_conversation: limits::WINDOW_MESSAGES,
-            },
-            user_name: String::new(),
-            login_extension: Bytes::new(),
-            caps: 0,
-            login_id: Some(LoginId((((number as u128) << 64) | u128::from(attempt)).to_be_bytes())),
-        }
+        let login = ((number as u128) << 64) | u128::from(attempt);
+        let mut hello = hello(self.app, user(number), token);
+        hello.device.id = DeviceId((number as u128 | 1 << 127).to_be_bytes());
+        hello.counter = attempt;
+        hello.login_id = Some(LoginId(login.to_be_bytes()));
+        hello
+    }
+}
+
+/// The Hello of an explicit login without a name, on a device without one.
+pub(crate) fn hello(app: AppId, user: UserId, token: Token) -> Hello {
+    Hello {
+        proto: limits::PROTO,
+        sdk: concat!("homing-bench/", env!("CARGO_PKG_VERSION")).to_owned(),
+        app,
+        user,
+        device: Device {
+            id: DeviceId([0; 16]),
+            platform: Platform::Android,
+            os: "Android 16".to_owned(),
+            tag: String::new(),
+            custom_type: 0,
+        },
+        intent: Intent::Explicit,
+        credential: Some(Credential { format: Format::Usersig.to_string(), token }),
+        resume: None,
+        counter: 1,
+        cursor: None,
+        outbox_heads: Vec::new(),
+        window: Window {
+            conversations: limits::WINDOW_CONVERSATIONS,
+            per_conversation: limits::WINDOW_MESSAGES,
+        },
+        user_name: String::new(),
+        login_extension: Bytes::new(),
+        caps: 0,
+        login_id: None,
     }
 }
 

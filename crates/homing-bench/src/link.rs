@@ -119,25 +119,54 @@ impl Link {
     /// # Errors
     /// [`Lost::Said`] for a close or a refusal, as [`Lost`] says otherwise.
     pub(crate) async fn next(&mut self) -> Result<ServerFrame, Lost> {
+        match self.next_or_last().await? {
+            ServerFrame::Close(close) => Err(Lost::Said(close.error.code)),
+            ServerFrame::Refuse(refuse) => Err(Lost::Said(refuse.error.code)),
+            frame => Ok(frame),
+        }
+    }
+
+    /// As [`next`](Self::next), and gives the last frame too.
+    ///
+    /// # Errors
+    /// When the connection ends without a word, as [`Lost`] says.
+    pub(crate) async fn next_or_last(&mut self) -> Result<ServerFrame, Lost> {
+        loop {
+            match self.next_of_all().await? {
+                ServerFrame::Ping { nonce, .. } => {
+                    self.pings += 1;
+                    self.put(&ClientFrame::Pong { nonce });
+                }
+                frame => return Ok(frame),
+            }
+        }
+    }
+
+    /// As [`next_or_last`](Self::next_or_last), and gives pings too, unanswered.
+    ///
+    /// # Errors
+    /// When the connection ends without a word, as [`Lost`] says.
+    pub(crate) async fn next_of_all(&mut self) -> Result<ServerFrame, Lost> {
         poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Sends all that waits.
+    ///
+    /// # Errors
+    /// When the transport fails.
+    pub(crate) async fn flush(&mut self) -> Result<(), Lost> {
+        poll_fn(|cx| match self.poll_flush(cx) {
+            Ok(()) if self.unsent.is_empty() => Poll::Ready(Ok(())),
+            Ok(()) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error.into())),
+        })
+        .await
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<ServerFrame, Lost>> {
         loop {
-            while let Some(frame) = self.arrived.pop_front() {
-                match frame {
-                    ServerFrame::Ping { nonce, .. } => {
-                        self.pings += 1;
-                        self.put(&ClientFrame::Pong { nonce });
-                    }
-                    ServerFrame::Close(close) => {
-                        return Poll::Ready(Err(Lost::Said(close.error.code)));
-                    }
-                    ServerFrame::Refuse(refuse) => {
-                        return Poll::Ready(Err(Lost::Said(refuse.error.code)));
-                    }
-                    frame => return Poll::Ready(Ok(frame)),
-                }
+            if let Some(frame) = self.arrived.pop_front() {
+                return Poll::Ready(Ok(frame));
             }
             self.poll_flush(cx)?;
             match self.poll_read(cx) {

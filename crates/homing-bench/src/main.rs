@@ -8,13 +8,19 @@
 
 mod cli;
 
+mod history;
 mod idle;
+mod kick;
 mod login;
 mod offline_open;
 mod send;
+mod stampede;
+mod way;
 
 mod crowd;
 mod link;
+mod path;
+mod puppet;
 mod server;
 mod tls;
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -33,17 +33,38 @@ pub(crate) struct Arguments {
 
 /// A running server; dropping it kills the process and removes the data.
 pub(crate) struct Server {
+    process: Process,
+    program: Program,
+    secure: Option<Secure>,
+    ready: Ready,
+    dir: TempDir,
+}
+
+/// How a server is started.
+struct Program {
+    program: PathBuf,
+    log: String,
+    listen: SocketAddr,
+}
+
+/// One run of it.
+struct Process {
     child: Child,
     /// The server stops when it ends: also when this process is killed.
     _stdin: Option<ChildStdin>,
     /// Nothing more comes, but a closed pipe would be an error for the server.
     _stdout: BufReader<ChildStdout>,
-    address: SocketAddr,
-    secure: Option<Secure>,
-    ready: Ready,
     /// From the start of the process to its first line.
     started_in: Duration,
-    dir: TempDir,
+}
+
+/// How a server is stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stop {
+    /// It sends its clients away (S-6.7).
+    Drain,
+    /// It knows nothing of it.
+    Kill,
 }
 
 /// The first line of `serve --dev`.
@@ -78,47 +99,43 @@ impl Server {
     /// What cargo or the server said.
     pub(crate) fn start(arguments: &Arguments, transport: Transport) -> Result<Self, Failure> {
         let program = program(arguments)?;
+        let listen = (Ipv4Addr::LOCALHOST, 0).into();
         let dir = tempfile::Builder::new().prefix("data-").tempdir_in(report::directory()?)?;
         let secure = match transport {
             Transport::Plain => None,
             Transport::Tls => Some(Secure::new(dir.path())?),
         };
-        let log = dir.path().join("server.log");
-        let mut command = Command::new(&program);
-        command
-            .args(["serve", "--dev", "--until-eof", "--listen", "127.0.0.1:0", "--data"])
-            .arg(dir.path().join("data"));
-        if let Some(secure) = &secure {
-            command.arg("--tls-cert").arg(&secure.cert).arg("--tls-key").arg(&secure.key);
-        }
-        command
-            .env("HOMING_LOG", &arguments.log)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?);
-        let began = Instant::now();
-        let mut child =
-            command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
-        let stdin = child.stdin.take();
-        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-        let mut line = String::new();
-        stdout.read_line(&mut line)?;
-        let started_in = began.elapsed();
-        let ready: Ready = match serde_json::from_str(&line) {
-            Ok(ready) => ready,
-            Err(error) => {
-                end(&mut child);
-                return Err(format!("the server did not start: {error}\n{}", tail(&log)).into());
-            }
-        };
+        let log = arguments.log.clone();
+        let program = Program { program, log, listen };
+        let (process, ready) = program.start(dir.path(), secure.as_ref())?;
         let host = ready.url.rsplit('/').next().unwrap_or_default();
         let address = host.parse().map_err(|error| format!("{}: {error}", ready.url))?;
-        eprintln!("bench: server {} serves on {address}", child.id());
-        Ok(Self { child, _stdin: stdin, _stdout: stdout, address, secure, ready, started_in, dir })
+        eprintln!("bench: server {} serves on {address}", process.child.id());
+        let program = Program { listen: address, ..program };
+        Ok(Self { process, program, secure, ready, dir })
+    }
+
+    /// Ends the process and starts another one at once, on the same port and data.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub(crate) fn restart(&mut self, stop: Stop) -> Result<(), Failure> {
+        match stop {
+            Stop::Kill => end(&mut self.process.child),
+            Stop::Drain => {
+                let pid = i32::try_from(self.pid())?;
+                let pid = rustix::process::Pid::from_raw(pid).ok_or("no process")?;
+                rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+                self.process.child.wait()?;
+            }
+        }
+        let (process, _) = self.program.start(self.dir.path(), self.secure.as_ref())?;
+        self.process = process;
+        Ok(())
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.child.id()
     }
 
     /// The server's directory: on the same disk as its data.
@@ -128,7 +145,7 @@ impl Server {
 
     pub(crate) fn target(&self) -> Target {
         let tls = self.secure.as_ref().map(|secure| secure.connector.clone());
-        Target { address: self.address, tls }
+        Target { address: self.program.listen, tls }
     }
 
     /// Such as `ws://127.0.0.1:7700`.
@@ -141,7 +158,7 @@ impl Server {
     }
 
     pub(crate) const fn started_in(&self) -> Duration {
-        self.started_in
+        self.process.started_in
     }
 
     /// # Errors
@@ -165,6 +182,42 @@ impl Server {
     }
 }
 
+impl Program {
+    /// Waits until it serves.
+    fn start(&self, dir: &Path, secure: Option<&Secure>) -> Result<(Process, Ready), Failure> {
+        let log = dir.join("server.log");
+        let mut command = Command::new(&self.program);
+        command
+            .args(["serve", "--dev", "--until-eof", "--listen"])
+            .arg(self.listen.to_string())
+            .arg("--data")
+            .arg(dir.join("data"));
+        if let Some(secure) = secure {
+            command.arg("--tls-cert").arg(&secure.cert).arg("--tls-key").arg(&secure.key);
+        }
+        command
+            .env("HOMING_LOG", &self.log)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?);
+        let began = Instant::now();
+        let mut child =
+            command.spawn().map_err(|error| format!("{}: {error}", self.program.display()))?;
+        let stdin = child.stdin.take();
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
+        let mut line = String::new();
+        stdout.read_line(&mut line)?;
+        let started_in = began.elapsed();
+        match serde_json::from_str(&line) {
+            Ok(ready) => Ok((Process { child, _stdin: stdin, _stdout: stdout, started_in }, ready)),
+            Err(error) => {
+                end(&mut child);
+                Err(format!("the server did not start: {error}\n{}", tail(&log)).into())
+            }
+        }
+    }
+}
+
 impl Used {
     pub(crate) fn since(self, earlier: Self) -> Self {
         let round = |seconds: f64| crate::figures::round(seconds, 2);
@@ -184,7 +237,7 @@ impl Used {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        end(&mut self.child);
+        end(&mut self.process.child);
     }
 }
 
