@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::time::WallTime;
+
 /// The number of an error. A number this version does not know survives and prints.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub u16);
@@ -202,12 +204,14 @@ pub struct Error {
     pub text: Option<Box<str>>,
     /// When trying again makes sense, in milliseconds from now.
     pub retry_after_ms: Option<u32>,
+    /// When what it says is over by itself, by the server's clock: the end of a ban.
+    pub until: Option<WallTime>,
 }
 
 impl Error {
     /// An error that the table's sentence explains.
     pub const fn new(code: Code) -> Self {
-        Self { code, text: None, retry_after_ms: None }
+        Self { code, text: None, retry_after_ms: None, until: None }
     }
 
     /// Says more. Texts are for people and must not hold secrets (S-8.7).
@@ -221,6 +225,13 @@ impl Error {
     #[must_use]
     pub const fn retry_after(mut self, ms: u32) -> Self {
         self.retry_after_ms = Some(ms);
+        self
+    }
+
+    /// Says when it is over by itself; `None`: not by itself.
+    #[must_use]
+    pub const fn until(mut self, until: Option<WallTime>) -> Self {
+        self.until = until;
         self
     }
 

@@ -344,6 +344,9 @@ pub struct Refuse {
     pub kick: ::core::option::Option<KickRecord>,
     #[prost(message, repeated, tag = "6")]
     pub holders: ::prost::alloc::vec::Vec<DeviceInfo>,
+    /// when a ban ends, since 1970, UTC; 0: when it is lifted
+    #[prost(uint64, tag = "7")]
+    pub until_ms: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct KickRecord {
@@ -460,6 +463,9 @@ pub struct Close {
     pub resume_ok: bool,
     #[prost(message, optional, tag = "6")]
     pub kick: ::core::option::Option<KickRecord>,
+    /// as in Refuse
+    #[prost(uint64, tag = "7")]
+    pub until_ms: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CredentialExpiring {

@@ -142,7 +142,7 @@ impl Deliver for Loops {
     fn entry(&self, _: UserKey, _: u64, entry: &LogEntry) {
         std::hint::black_box(homing_proto::codec::encode_entry(entry));
     }
-    fn displaced(&self, _: ConnId, _: Box<KickRecord>) {}
+    fn displaced(&self, _: ConnId, _: Box<KickRecord>, _: Option<WallTime>) {}
     fn superseded(&self, _: ConnId) {}
     fn logged_out(&self, _: ConnId) {}
     fn devices(&self, _: UserKey, _: &[DeviceInfo]) {}

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use homing_core::policy::Policy;
+use homing_core::server::registry::Rules;
+use homing_core::server::version::Minimum;
 use homing_proto::id::AppId;
 use homing_proto::time::WallTime;
 use homing_token::{Format, Key};
@@ -27,8 +29,19 @@ pub struct App {
     pub registration: Registration,
     /// What it takes as a credential besides what its keys sign (S-8.1).
     pub acceptance: Acceptance,
+    /// The oldest versions that it lets in.
+    pub minimum: Minimum,
+    /// A session ends by itself after this long without a connection (S-1.6).
+    pub session_age_ms: u64,
     /// Keys of its credentials, several at once during a rotation. Texts and logs never show them.
     pub keys: Vec<AppKey>,
+}
+
+impl App {
+    /// What it has settled about its users' sessions.
+    pub const fn rules(&self) -> Rules<'_> {
+        Rules { policy: &self.policy, session_age_ms: self.session_age_ms }
+    }
 }
 
 /// Who may become a user (S-3.3).
@@ -94,6 +107,10 @@ pub enum AppChange {
     Registration(Registration),
     /// Another rule about credentials.
     Acceptance(AcceptanceChange),
+    /// Other oldest versions. Who is signed in stays; who comes back is refused.
+    Minimum(Minimum),
+    /// Another age of sessions without a connection, in milliseconds: an hour to a year.
+    SessionAge(u64),
     /// One more key.
     AddKey {
         /// The form of credential it is for.

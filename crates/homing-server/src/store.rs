@@ -149,8 +149,8 @@ pub trait Deliver: Send + Sync + 'static {
     fn answer(&self, conn: ConnId, id: u32, body: Result<Response, Error>);
     /// The user's log has a new entry. Called only while the user has a connection.
     fn entry(&self, user: UserKey, offset: u64, entry: &LogEntry);
-    /// The connection's session lost its place (S-7.6).
-    fn displaced(&self, conn: ConnId, record: Box<KickRecord>);
+    /// The connection's session lost its place (S-7.6), until then if it was a ban that ends.
+    fn displaced(&self, conn: ConnId, record: Box<KickRecord>, until: Option<WallTime>);
     /// The connection's session is on a newer connection of its device (S-7.3).
     fn superseded(&self, conn: ConnId);
     /// The connection's session was ended by its device over another connection (S-9.2).

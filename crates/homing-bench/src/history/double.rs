@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use homing_core::policy::Policy;
 use homing_core::server::registry::{
-    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, Loser, ResumeAsk, SecretHash, Targets,
-    UserSessions, Verdict, kick_code,
+    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, Loser, ResumeAsk, Rules, SecretHash,
+    Targets, UserSessions, Verdict, kick_code,
 };
 use homing_proto::Code;
 use homing_proto::device::KickReason;
@@ -81,7 +81,7 @@ impl Double {
         let mut inner = self.lock();
         let now = wall();
         let mut sessions = inner.users.get(&user).cloned().unwrap_or_default();
-        let answer = sessions.bind(&ask, fresh, &self.policy, now);
+        let answer = sessions.bind(&ask, fresh, Rules::of(&self.policy), now);
         if self.admission == Admission::OnACopy {
             drop(inner);
             std::thread::sleep(RACE);
@@ -171,7 +171,7 @@ impl Inner {
     }
 
     fn displaced(&mut self, losers: Vec<Loser>) {
-        for Loser { conn, record } in losers {
+        for Loser { conn, record, .. } in losers {
             if let Some(conn) = conn {
                 let code = kick_code(record.reason);
                 self.close(conn.number, Close { kick: Some(record), ..close(code) });

@@ -188,7 +188,7 @@ impl Deliver for Loops {
     fn ended(&self, _: ConnId, _: SessionId, _: Result<(), Error>) {}
     fn answer(&self, _: ConnId, _: u32, _: Result<Response, Error>) {}
     fn entry(&self, _: UserKey, _: u64, _: &LogEntry) {}
-    fn displaced(&self, _: ConnId, _: Box<KickRecord>) {}
+    fn displaced(&self, _: ConnId, _: Box<KickRecord>, _: Option<WallTime>) {}
     fn superseded(&self, _: ConnId) {}
     fn logged_out(&self, _: ConnId) {}
     fn devices(&self, _: UserKey, _: &[DeviceInfo]) {}

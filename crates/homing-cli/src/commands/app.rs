@@ -41,7 +41,8 @@ enum Command {
         #[arg(value_name = "ID")]
         id: u32,
     },
-    /// Change settings: name, policy (a preset), auto_register (true or false).
+    /// Change settings; a KEY is one of those below.
+    #[command(after_help = SETTINGS)]
     Set {
         /// The app.
         #[arg(value_name = "ID")]
@@ -82,8 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             print(arguments, &app, show::one);
         }
         Command::Set { id, settings } => {
-            let change: Map<_, _> =
-                settings.iter().map(|(key, text)| (key.clone(), value(key, text))).collect();
+            let change = change(settings);
             let what = format!("cannot change app {id}");
             let app = api.patch(&path(*id), &Value::Object(change), &what)?;
             print(arguments, &app, show::one);
@@ -115,13 +115,44 @@ fn setting(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Names and presets are texts whatever they look like; the rest is what it looks like.
+/// `min_sdk_on.ios=1.2` is the field `ios` of `min_sdk_on`.
+fn change(settings: &[(String, String)]) -> Map<String, Value> {
+    let mut change = Map::new();
+    for (key, text) in settings {
+        match key.split_once('.') {
+            Some((group, field)) => {
+                let group = change.entry(group).or_insert_with(|| json!({}));
+                group[field] = json!(text);
+            }
+            None => {
+                change.insert(key.clone(), value(key, text));
+            }
+        }
+    }
+    change
+}
+
+/// Names, presets and versions are texts whatever they look like; the rest is what it looks like.
 fn value(key: &str, text: &str) -> Value {
     match key {
-        "name" | "policy" => json!(text),
+        "name" | "policy" | "min_sdk" => json!(text),
         _ => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
     }
 }
+
+const SETTINGS: &str = "\
+Settings:
+  name=TEXT                 what people call it
+  policy=PRESET             which devices of a user may be signed in together; see `homing policy`
+  auto_register=true|false  whether the first good login creates the user
+  session_age_s=SECONDS     how long a session lives without a connection: an hour to a year
+  min_sdk=VERSION           the oldest SDK let in, such as 1.2.0; nothing after = lets in all
+  min_sdk_on.PLATFORM=VERSION   the same for one platform, instead of min_sdk
+  min_proto=N               the lowest protocol version let in; 0 lets in all
+
+Examples:
+  homing app set 1 min_sdk=1.2.0 min_sdk_on.ios=1.3.0
+  homing app set 1 auto_register=false session_age_s=604800";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -13,5 +13,6 @@ mod policy;
 mod program;
 mod serve;
 mod story;
+mod terminal;
 mod token;
 mod user;

@@ -100,7 +100,7 @@ fn ended(why: &Why) -> NimAuthEvent {
         | Why::Logout
         | Why::Switched
         | Why::LoginFailed(_)
-        | Why::Banned
+        | Why::Banned(_)
         | Why::AccountDeleted
         | Why::VersionTooOld => event,
     }

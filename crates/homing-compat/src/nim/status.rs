@@ -105,7 +105,7 @@ pub const fn signed_out_status(why: &Why) -> NimAuthStatus {
         Why::Never | Why::Logout | Why::Switched => NimAuthStatus::UnLogin,
         Why::LoginFailed(error) => failed_status(error.code),
         Why::Kicked(record) => kicked_status(record.reason),
-        Why::Banned | Why::AccountDeleted => NimAuthStatus::Forbidden,
+        Why::Banned(_) | Why::AccountDeleted => NimAuthStatus::Forbidden,
         Why::VersionTooOld => NimAuthStatus::VersionError,
     }
 }

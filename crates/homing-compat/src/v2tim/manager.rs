@@ -321,9 +321,8 @@ fn verdict(session: &SessionStatus) -> Option<Result<(), Error>> {
             }
         },
         SessionStatus::SignedOut { why } => Some(Err(match why {
-            Why::LoginFailed(error) => error.clone(),
+            Why::LoginFailed(error) | Why::Banned(error) => error.clone(),
             Why::Kicked(_) => Code::KICKED.into(),
-            Why::Banned => Code::USER_BANNED.into(),
             Why::AccountDeleted => Code::ACCOUNT_DELETED.into(),
             Why::VersionTooOld => Code::VERSION_TOO_OLD.into(),
             Why::Never | Why::Logout | Why::Switched => Code::SUPERSEDED.into(),

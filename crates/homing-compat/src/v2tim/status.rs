@@ -83,7 +83,7 @@ pub const fn is_kicked_offline(why: &Why) -> bool {
         Why::Never | Why::Logout | Why::Switched => false,
         Why::LoginFailed(_)
         | Why::Kicked(_)
-        | Why::Banned
+        | Why::Banned(_)
         | Why::AccountDeleted
         | Why::VersionTooOld => true,
     }

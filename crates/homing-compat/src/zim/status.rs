@@ -133,7 +133,7 @@ pub const fn signed_out_event(why: &Why) -> ZimConnectionEvent {
             | KickReason::Unknown(_) => ZimConnectionEvent::KickedOut,
             KickReason::AccountDeleted => ZimConnectionEvent::Unregistered,
         },
-        Why::Banned | Why::VersionTooOld => ZimConnectionEvent::KickedOut,
+        Why::Banned(_) | Why::VersionTooOld => ZimConnectionEvent::KickedOut,
         Why::AccountDeleted => ZimConnectionEvent::Unregistered,
     }
 }

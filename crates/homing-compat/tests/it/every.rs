@@ -92,7 +92,7 @@ pub(crate) fn whys() -> Vec<Why> {
         Why::Never,
         Why::Logout,
         Why::Switched,
-        Why::Banned,
+        Why::Banned(Code::USER_BANNED.into()),
         Why::AccountDeleted,
         Why::VersionTooOld,
     ];
@@ -121,7 +121,7 @@ pub(crate) fn why_name(why: &Why) -> String {
         Why::Switched => "switched".to_owned(),
         Why::LoginFailed(error) => format!("failed {}", error.code.name()),
         Why::Kicked(record) => format!("kicked {}", reason_name(&record.reason)),
-        Why::Banned => "banned".to_owned(),
+        Why::Banned(_) => "banned".to_owned(),
         Why::AccountDeleted => "account deleted".to_owned(),
         Why::VersionTooOld => "version too old".to_owned(),
     }

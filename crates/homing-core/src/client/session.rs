@@ -663,7 +663,12 @@ impl Client {
 /// What a verdict means for the session it names.
 pub(super) fn why(error: &Error, kick: Option<&KickRecord>) -> Why {
     match (kick, error.code) {
-        (_, Code::USER_BANNED) => Why::Banned,
+        (Some(KickRecord { text, .. }), Code::USER_BANNED)
+            if error.text.is_none() && !text.is_empty() =>
+        {
+            Why::Banned(error.clone().with_text(text.as_str()))
+        }
+        (_, Code::USER_BANNED) => Why::Banned(error.clone()),
         (_, Code::ACCOUNT_DELETED) => Why::AccountDeleted,
         (_, Code::VERSION_TOO_OLD) => Why::VersionTooOld,
         (_, Code::SESSION_ENDED) => Why::Logout,

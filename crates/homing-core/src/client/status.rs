@@ -61,8 +61,8 @@ pub enum Why {
     LoginFailed(Error),
     /// The session lost its place (S-7.6).
     Kicked(KickRecord),
-    /// The user is banned.
-    Banned,
+    /// The user is banned; the error says until when, if it ends by itself, and what for.
+    Banned(Error),
     /// The account is gone.
     AccountDeleted,
     /// The server no longer speaks this version.
@@ -211,7 +211,7 @@ impl Status {
                 | Why::Logout
                 | Why::Switched
                 | Why::LoginFailed(_)
-                | Why::Banned
+                | Why::Banned(_)
                 | Why::AccountDeleted => Action::ShowLogin,
             },
             SessionStatus::SignedIn {

@@ -17,7 +17,7 @@ use homing_proto::id::SessionId;
 use homing_proto::limits;
 use homing_proto::time::WallTime;
 
-pub use bind::{BindAnswer, BindAsk, Bound, Fresh, ResumeAsk, Verdict};
+pub use bind::{BindAnswer, BindAsk, Bound, Fresh, ResumeAsk, Rules, Verdict};
 pub use session::{ConnId, Ended, Place, SecretHash, Secrets, Session, Suspicion};
 pub use static_token::StaticToken;
 
@@ -43,7 +43,7 @@ pub struct UserSessions {
 }
 
 /// Whether a user may sign in at all.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Standing {
     /// Yes.
     #[default]
@@ -52,6 +52,8 @@ pub enum Standing {
     Banned {
         /// When the ban ends by itself.
         until: Option<WallTime>,
+        /// Words for whoever tries to sign in, at most 256 bytes; may be empty.
+        text: String,
     },
     /// The account was deleted.
     Deleted,
@@ -64,6 +66,8 @@ pub struct Loser {
     pub conn: Option<ConnId>,
     /// The record, already kept with the user.
     pub record: KickRecord,
+    /// When what ended it is over by itself: the end of a ban.
+    pub until: Option<WallTime>,
 }
 
 /// Whom a kick is for (S-7.8).
@@ -177,9 +181,10 @@ impl UserSessions {
     /// deleted account stays deleted.
     pub fn ban(&mut self, until: Option<WallTime>, text: &str, now: WallTime) -> Vec<Loser> {
         if self.standing != Standing::Deleted {
-            self.standing = Standing::Banned { until };
+            self.standing = Standing::Banned { until, text: cut(text) };
         }
-        self.kick(Targets::All, None, KickReason::Banned, text, now)
+        let losers = self.kick(Targets::All, None, KickReason::Banned, text, now);
+        losers.into_iter().map(|loser| Loser { until, ..loser }).collect()
     }
 
     /// Lifts a ban; a deleted account stays deleted.
@@ -191,9 +196,9 @@ impl UserSessions {
 
     /// Whether the user may sign in at that moment: a ban that is over may not be swept yet.
     pub fn standing_at(&self, now: WallTime) -> Standing {
-        match self.standing {
-            Standing::Banned { until: Some(until) } if until <= now => Standing::Good,
-            standing => standing,
+        match &self.standing {
+            Standing::Banned { until: Some(until), .. } if *until <= now => Standing::Good,
+            standing => standing.clone(),
         }
     }
 
@@ -243,18 +248,17 @@ impl UserSessions {
         ends.filter(|end| *end > now).min()
     }
 
-    /// Forgets what has passed its age: sessions 30 days without a connection (S-1.6), ended ones
+    /// Forgets what has passed its age: sessions so long without a connection (S-1.6), ended ones
     /// after 30 days (S-7.6), a ban that is over. `false` when nothing had.
     ///
     /// A session that aged out leaves no record, so that its device may try its credential (S-5.3).
-    pub fn sweep(&mut self, now: WallTime) -> bool {
-        let before = (self.sessions.len(), self.ended.len(), self.standing);
-        self.sessions.retain(|session| {
-            session.away_ms(now).is_none_or(|away_ms| away_ms < limits::SESSION_AGE_MS)
-        });
+    pub fn sweep(&mut self, session_age_ms: u64, now: WallTime) -> bool {
+        let before = (self.sessions.len(), self.ended.len(), self.standing.clone());
+        self.sessions
+            .retain(|session| session.away_ms(now).is_none_or(|away_ms| away_ms < session_age_ms));
         self.ended.retain(|ended| since(ended.at, now) < limits::KICK_RECORD_AGE_MS);
         self.standing = self.standing_at(now);
-        before != (self.sessions.len(), self.ended.len(), self.standing)
+        (before.0, before.1) != (self.sessions.len(), self.ended.len()) || before.2 != self.standing
     }
 
     fn living(&self, session: SessionId) -> Option<&Session> {
@@ -284,7 +288,7 @@ impl UserSessions {
         let loser = self.remove(session)?;
         let record = KickRecord { session, reason, by, text: cut(text), time: now };
         self.keep_ended(&loser, Some(record.clone()), now);
-        Some(Loser { conn: loser.conn(), record })
+        Some(Loser { conn: loser.conn(), record, until: None })
     }
 
     fn keep_ended(&mut self, session: &Session, kick: Option<KickRecord>, now: WallTime) {

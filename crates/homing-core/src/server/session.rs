@@ -12,7 +12,7 @@ use homing_proto::frame::{
 };
 use homing_proto::id::{Cursor, SessionId};
 use homing_proto::limits;
-use homing_proto::time::Time;
+use homing_proto::time::{Time, WallTime};
 
 use super::registry::kick_code;
 
@@ -49,7 +49,12 @@ pub enum Input {
         body: Result<Response, Error>,
     },
     /// The session lost its place (S-7.6).
-    Displaced(Box<KickRecord>),
+    Displaced {
+        /// To whom, why and when.
+        kick: Box<KickRecord>,
+        /// When what ended it is over by itself: the end of a ban.
+        until: Option<WallTime>,
+    },
     /// The session was ended by its own device, over another connection (S-9.2).
     LoggedOut,
     /// The session is on a newer connection of its device (S-7.3).
@@ -142,9 +147,10 @@ impl Connection {
                 out.push(Output::Transmit(ServerFrame::Ended(session)));
             }
             Input::Answered { id, body } => self.answered(now, id, body, out),
-            Input::Displaced(kick) => {
-                let over = Close { kick: Some(*kick.clone()), ..for_good(kick_code(kick.reason)) };
-                self.close(over, out);
+            Input::Displaced { kick, until } => {
+                let error = Error::new(kick_code(kick.reason)).until(until);
+                let over = for_good(error.code);
+                self.close(Close { error, kick: Some(*kick), ..over }, out);
             }
             Input::LoggedOut => self.close(for_good(Code::SESSION_ENDED), out),
             Input::Superseded => self.close(for_now(Code::CONNECTION_SUPERSEDED), out),

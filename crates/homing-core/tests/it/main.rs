@@ -13,4 +13,5 @@ mod server_log;
 mod server_registry;
 mod server_registry_sequences;
 mod server_session;
+mod server_version;
 mod session_table;

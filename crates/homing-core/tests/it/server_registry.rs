@@ -2,8 +2,8 @@
 
 use homing_core::policy::{Policy, Preset};
 use homing_core::server::registry::{
-    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, Place, ResumeAsk, SecretHash, Standing,
-    Targets, UserSessions, Verdict,
+    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, Place, ResumeAsk, Rules, SecretHash,
+    Standing, Targets, UserSessions, Verdict,
 };
 use homing_proto::device::{Device, KickReason, Platform};
 use homing_proto::frame::{Binding, Intent, Refuse};
@@ -331,13 +331,16 @@ fn a_ban_ends_every_session_and_is_told_only_to_whom_a_proof_names() {
     let losers = world.user.ban(Some(end), "spam", world.now);
     assert_eq!(losers.len(), 2);
     assert!(losers.iter().all(|loser| loser.record.reason == KickReason::Banned));
+    assert!(losers.iter().all(|loser| loser.until == Some(end)));
     assert_eq!(losers[0].record.text, "spam");
 
     let proven = world.ask(PHONE).resuming(&login).without_credential().refused();
     assert_eq!((proven.error.code, proven.terminal), (Code::USER_BANNED, true));
     assert_eq!(proven.kick.unwrap().reason, KickReason::Banned);
+    // Also a device that was not there learns until when and what for.
     let proven = world.ask(TABLET).intent(Intent::Explicit).refused();
-    assert_eq!(proven.error.code, Code::USER_BANNED);
+    let told = Error::new(Code::USER_BANNED).with_text("spam").until(Some(end));
+    assert_eq!(proven.error, told);
     let forged = Code::CREDENTIAL_BAD_SIGNATURE;
     let stranger = world.ask(TABLET).intent(Intent::Explicit).bad_credential(forged).refused();
     assert_eq!(stranger.error.code, forged);
@@ -414,10 +417,40 @@ fn a_session_away_for_30_days_is_forgotten_and_its_credential_may_be_tried() {
     let login = world.login(PHONE);
     world.drop_link();
     world.pass(limits::SESSION_AGE_MS - 1);
-    assert!(!world.user.sweep(world.now));
+    assert!(!world.user.sweep(limits::SESSION_AGE_MS, world.now));
     world.pass(1);
     let fresh = world.ask(PHONE).resuming(&login).bound();
     assert_eq!((fresh.binding, fresh.epoch), (Binding::FreshSessionUnknown, 1));
+}
+
+/// S-1.6: the 30 days are a setting of the app.
+#[test]
+fn an_app_may_let_its_sessions_live_shorter_or_longer() {
+    for age_ms in [limits::SESSION_AGE_MS / 30, limits::SESSION_AGE_MS * 3] {
+        let mut world = World::under(Preset::Triple);
+        world.session_age_ms = age_ms;
+        let login = world.login(PHONE);
+        world.drop_link();
+        world.pass(age_ms - 1);
+        assert_eq!(world.ask(PHONE).resuming(&login).bound().binding, Binding::Resumed);
+        world.drop_link();
+        world.pass(age_ms);
+        let fresh = world.ask(PHONE).resuming(&login).bound();
+        assert_eq!(fresh.binding, Binding::FreshSessionUnknown);
+    }
+}
+
+/// S-10: what is gone cannot be banned, and so not be brought back by the end of a ban.
+#[test]
+fn a_deleted_account_stays_deleted_whatever_is_done_to_it() {
+    let mut world = World::under(Preset::Triple);
+    world.login(PHONE);
+    assert_eq!(world.user.delete("", world.now).len(), 1);
+    world.user.ban(Some(world.later(1)), "", world.now);
+    world.user.unban();
+    world.pass(2);
+    let refused = world.ask(PHONE).intent(Intent::Explicit).refused();
+    assert_eq!((refused.error.code, refused.terminal), (Code::ACCOUNT_DELETED, true));
 }
 
 #[test]
@@ -428,7 +461,7 @@ fn a_kick_record_is_kept_for_30_days() {
     world.pass(limits::KICK_RECORD_AGE_MS - 1);
     assert!(world.ask(PHONE).resuming(&first).refused().kick.is_some());
     world.pass(1);
-    world.user.sweep(world.now);
+    world.user.sweep(limits::SESSION_AGE_MS, world.now);
     assert!(world.user.ended.is_empty());
 }
 
@@ -542,6 +575,7 @@ const BROWSER: (u8, Platform) = (4, Platform::Web);
 struct World {
     user: UserSessions,
     policy: Policy,
+    session_age_ms: u64,
     now: WallTime,
     names: u8,
     conns: u32,
@@ -553,6 +587,7 @@ impl World {
         Self {
             user: UserSessions::default(),
             policy: Policy::preset(preset),
+            session_age_ms: limits::SESSION_AGE_MS,
             now: WallTime(1_000_000),
             names: 0,
             conns: 0,
@@ -663,7 +698,9 @@ impl Ask<'_> {
         self.world.names += 1;
         let name = self.world.names;
         let fresh = Fresh { session: SessionId([name; 16]), secret_hash: hash(name) };
-        self.world.user.bind(&self.ask, fresh, &self.world.policy, self.world.now)
+        let World { user, policy, session_age_ms, now, .. } = self.world;
+        let rules = Rules { session_age_ms: *session_age_ms, ..Rules::of(policy) };
+        user.bind(&self.ask, fresh, rules, *now)
     }
 
     #[track_caller]

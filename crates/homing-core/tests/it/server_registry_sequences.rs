@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homing_core::policy::Policy;
 use homing_core::server::registry::{
-    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, ResumeAsk, SecretHash, Targets,
+    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, ResumeAsk, Rules, SecretHash, Targets,
     UserSessions, Verdict,
 };
 use homing_proto::device::{Device, KickReason, KickRecord, Platform};
@@ -355,7 +355,7 @@ impl World {
             credential: Ok(Some(Verdict { issued: self.now, expires: None })),
             conn: ConnId { incarnation: self.incarnation, number: self.number },
         };
-        let answer = self.user.bind(&ask, fresh, &self.policy, self.now);
+        let answer = self.user.bind(&ask, fresh, Rules::of(&self.policy), self.now);
         let epoch = match &answer {
             BindAnswer::Bound(bound) => bound.epoch,
             BindAnswer::Refused(_) => 0,

@@ -271,7 +271,8 @@ fn a_displaced_session_is_told_by_whom_and_for_good() {
         (KickReason::Banned, Code::USER_BANNED),
         (KickReason::AccountDeleted, Code::ACCOUNT_DELETED),
     ] {
-        let out = Line::live(None).input(Input::Displaced(Box::new(record(reason))));
+        let out = Line::live(None)
+            .input(Input::Displaced { kick: Box::new(record(reason)), until: None });
         let close = last_close(&out);
         assert_eq!((close.error.code, close.terminal, close.resume_ok), (code, true, false));
         assert_eq!(close.kick, Some(record(reason)));

@@ -245,7 +245,7 @@ const fn reason(why: &Why) -> &'static str {
         Why::Switched => "Switched",
         Why::LoginFailed(_) => "LoginFailed",
         Why::Kicked(_) => "Kicked",
-        Why::Banned => "Banned",
+        Why::Banned(_) => "Banned",
         Why::AccountDeleted => "AccountDeleted",
         Why::VersionTooOld => "VersionTooOld",
     }

@@ -45,7 +45,7 @@ pub(super) fn server(frame: wire::ServerFrame) -> Decoded<ServerFrame> {
         None => ServerFrame::Unknown,
         Some(Frame::Welcome(w)) => ServerFrame::Welcome(Box::new(welcome(w)?)),
         Some(Frame::Refuse(r)) => ServerFrame::Refuse(Box::new(Refuse {
-            error: error(r.code, r.text, r.retry_after_ms),
+            error: error(r.code, r.text, r.retry_after_ms).until(until(r.until_ms)),
             terminal: r.terminal,
             kick: r.kick.map(kick).transpose()?,
             holders: devices(r.holders)?,
@@ -59,7 +59,7 @@ pub(super) fn server(frame: wire::ServerFrame) -> Decoded<ServerFrame> {
         Some(Frame::Ping(p)) => ServerFrame::Ping { nonce: p.nonce, head: p.head },
         Some(Frame::Pong(p)) => ServerFrame::Pong { nonce: p.nonce, head: p.head },
         Some(Frame::Close(c)) => ServerFrame::Close(Box::new(Close {
-            error: error(c.code, c.text, 0),
+            error: error(c.code, c.text, 0).until(until(c.until_ms)),
             terminal: c.terminal,
             retry_window_ms: nonzero(c.retry_window_ms),
             resume_ok: c.resume_ok,
@@ -241,6 +241,10 @@ fn message(m: wire::Message) -> Decoded<Message> {
     })
 }
 
+fn until(ms: u64) -> Option<WallTime> {
+    (ms > 0).then_some(WallTime(ms))
+}
+
 fn kick(record: wire::KickRecord) -> Decoded<KickRecord> {
     let reason = match wire::KickReason::try_from(record.reason) {
         Ok(wire::KickReason::Policy) => KickReason::Policy,
@@ -361,6 +365,7 @@ fn error(code: u32, text: String, retry_after_ms: u32) -> Error {
         code: Code(u16::try_from(code).unwrap_or(u16::MAX)),
         text: (!text.is_empty()).then(|| text.into_boxed_str()),
         retry_after_ms: nonzero(retry_after_ms),
+        until: None,
     }
 }
 

@@ -212,6 +212,7 @@ fn refuse(r: &Refuse) -> wire::Refuse {
         retry_after_ms: r.error.retry_after_ms.unwrap_or(0),
         kick: r.kick.as_ref().map(kick),
         holders: devices(&r.holders),
+        until_ms: until(&r.error),
     }
 }
 
@@ -223,7 +224,12 @@ fn close(c: &Close) -> wire::Close {
         retry_window_ms: c.retry_window_ms.unwrap_or(0),
         resume_ok: c.resume_ok,
         kick: c.kick.as_ref().map(kick),
+        until_ms: until(&c.error),
     }
+}
+
+fn until(error: &Error) -> u64 {
+    error.until.map_or(0, |until| until.0)
 }
 
 fn sync(page: &SyncPage) -> wire::SyncPage {

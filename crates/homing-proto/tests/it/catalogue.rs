@@ -338,6 +338,10 @@ fn welcomes() -> Vec<(&'static str, ServerFrame)> {
     ]
 }
 
+fn banned() -> Error {
+    Error::new(Code::USER_BANNED).with_text("spam").until(Some(WallTime(SERVER_TIME.0 + 3_600_000)))
+}
+
 fn refusals() -> Vec<(&'static str, ServerFrame)> {
     let frame = |refuse: Refuse| ServerFrame::Refuse(Box::new(refuse));
     let kicked = Refuse { kick: Some(displaced()), ..refuse(Code::KICKED) };
@@ -357,6 +361,11 @@ fn refusals() -> Vec<(&'static str, ServerFrame)> {
         (
             "refuse_too_frequent",
             frame(Refuse { error: too_frequent, terminal: false, ..refuse(Code::TOO_FREQUENT) }),
+        ),
+        ("refuse_user_banned", frame(refuse(Code::USER_BANNED))),
+        (
+            "refuse_user_banned_until",
+            frame(Refuse { error: banned(), ..refuse(Code::USER_BANNED) }),
         ),
         (
             "refuse_unknown_code",
@@ -426,6 +435,16 @@ fn closes() -> Vec<(&'static str, ServerFrame)> {
         ("close_kicked_by_server", kicked(kick_record(KickReason::Server))),
         ("close_kicked_device_conflict", kicked(kick_record(KickReason::DeviceConflict))),
         ("close_kicked_banned", kicked(kick_record(KickReason::Banned))),
+        (
+            "close_banned_until",
+            frame(Close {
+                error: banned(),
+                terminal: true,
+                resume_ok: false,
+                kick: Some(kick_record(KickReason::Banned)),
+                ..close(Code::USER_BANNED)
+            }),
+        ),
         ("close_kicked_account_deleted", kicked(kick_record(KickReason::AccountDeleted))),
         ("close_kicked_session_expired", kicked(kick_record(KickReason::SessionExpired))),
         ("close_kicked_unknown_reason", kicked(kick_record(KickReason::Unknown(99)))),

@@ -183,7 +183,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 fn refuse() -> impl Strategy<Value = Refuse> {
-    (error(), any::<bool>(), option::of(kick_record()), vec(device_info(), 0..4))
+    (verdict(), any::<bool>(), option::of(kick_record()), vec(device_info(), 0..4))
         .prop_map(|(error, terminal, kick, holders)| Refuse { error, terminal, kick, holders })
 }
 
@@ -205,7 +205,7 @@ fn response() -> impl Strategy<Value = Result<Response, Error>> {
 
 fn close() -> impl Strategy<Value = Close> {
     let retry_window_ms = option::of(1..=u32::MAX);
-    (error(), any::<bool>(), retry_window_ms, any::<bool>(), option::of(kick_record())).prop_map(
+    (verdict(), any::<bool>(), retry_window_ms, any::<bool>(), option::of(kick_record())).prop_map(
         |(error, terminal, retry_window_ms, resume_ok, kick)| Close {
             // Close says `retry_window` where the others say `retry_after`.
             error: Error { retry_after_ms: None, ..error },
@@ -309,7 +309,14 @@ fn error() -> impl Strategy<Value = Error> {
         code: Code(code),
         text: text.map(String::into_boxed_str),
         retry_after_ms,
+        until: None,
     })
+}
+
+/// An error of a last frame, which may be over by itself.
+fn verdict() -> impl Strategy<Value = Error> {
+    let until = option::of((1..=u64::MAX).prop_map(WallTime));
+    (error(), until).prop_map(|(error, until)| error.until(until))
 }
 
 fn outbox_ack() -> impl Strategy<Value = OutboxAck> {

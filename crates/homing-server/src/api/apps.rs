@@ -2,10 +2,13 @@
 
 mod credentials;
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use homing_core::server::version::{Minimum, Version};
 use homing_proto::Error;
 use homing_proto::code::Code;
 use homing_proto::id::AppId;
@@ -83,6 +86,14 @@ pub(super) struct Change {
     /// Empty: there is none any more.
     third_party_url: Option<String>,
     third_party_fail_open: Option<bool>,
+    /// The lowest protocol version let in; 0: any.
+    min_proto: Option<u32>,
+    /// The oldest SDK let in, such as `1.2.0`; empty: any.
+    min_sdk: Option<String>,
+    /// The same by platform, instead of `min_sdk`; empty: as everywhere.
+    min_sdk_on: Option<BTreeMap<String, String>>,
+    /// How long a session lives without a connection, in seconds: an hour to a year (S-1.6).
+    session_age_s: Option<u64>,
 }
 
 /// `PATCH /v1/apps/{id}`. What is wrong in the form is found before anything is changed.
@@ -95,15 +106,17 @@ pub(super) async fn change(
     let id = app_id(id)?;
     let Json(body) = body?;
     let mut app = App::clone(&*api.gateway.store.app(id).ok_or(Code::UNKNOWN_APP)?);
-    for change in changes(body)? {
+    for change in changes(body, &app)? {
         app = api.gateway.store.change_app(id, change).await?;
     }
     audit::app(&who, "change", id);
     Ok(Json(view(&app)))
 }
 
-fn changes(body: Change) -> Result<Vec<AppChange>, Error> {
+fn changes(body: Change, app: &App) -> Result<Vec<AppChange>, Error> {
     let mut changes = credentials::changes(&body)?;
+    changes.extend(minimum(&body, app)?.map(AppChange::Minimum));
+    changes.extend(body.session_age_s.map(|s| AppChange::SessionAge(s.saturating_mul(1_000))));
     changes.extend(body.name.map(AppChange::Name));
     if let Some(name) = body.policy {
         changes.push(AppChange::Policy(policy::named(&name)?));
@@ -112,6 +125,32 @@ fn changes(body: Change) -> Result<Vec<AppChange>, Error> {
     changes.extend(body.add_key.map(NewKey::checked).transpose()?);
     changes.extend(body.remove_key.map(AppChange::RemoveKey));
     Ok(changes)
+}
+
+/// The oldest versions as they are to be; `None`: as they are.
+fn minimum(body: &Change, app: &App) -> Result<Option<Minimum>, Error> {
+    let version = |text: &str| match text {
+        "" => Ok(None),
+        text => Version::parse(text).map(Some).ok_or_else(|| {
+            let text = format!("`{text}` is no version; write one such as 1.2.0");
+            Error::new(Code::INVALID_ARGUMENT).with_text(text)
+        }),
+    };
+    let mut minimum = app.minimum.clone();
+    if let Some(proto) = body.min_proto {
+        minimum.proto = proto;
+    }
+    if let Some(text) = &body.min_sdk {
+        minimum.sdk = version(text)?;
+    }
+    for (name, text) in body.min_sdk_on.iter().flatten() {
+        let platform = policy::platform(name)?;
+        match version(text)? {
+            Some(version) => minimum.sdk_on.insert(platform, version),
+            None => minimum.sdk_on.remove(&platform),
+        };
+    }
+    Ok(Some(minimum).filter(|minimum| *minimum != app.minimum))
 }
 
 fn app_id(id: Result<Path<u32>, PathRejection>) -> Result<AppId, Problem> {
@@ -125,6 +164,10 @@ const fn registration(at_login: bool) -> Registration {
 
 /// An app as it is shown: everything but the secrets of its keys.
 fn view(app: &App) -> Value {
+    let on = app.minimum.sdk_on.iter();
+    let sdk_on: serde_json::Map<_, _> = on
+        .map(|(platform, version)| (platform.name().to_owned(), version.to_string().into()))
+        .collect();
     let keys: Vec<_> = app.keys.iter().map(credentials::key_view).collect();
     json!({
         "id": app.id.get(),
@@ -132,6 +175,10 @@ fn view(app: &App) -> Value {
         "created_ms": app.created.0,
         "auto_register": app.registration == Registration::AtLogin,
         "policy": policy::view(&app.policy),
+        "min_proto": app.minimum.proto,
+        "min_sdk": app.minimum.sdk.map(|version| version.to_string()),
+        "min_sdk_on": sdk_on,
+        "session_age_s": app.session_age_ms / 1_000,
         "keys": keys,
         "credentials": credentials::view(app),
     })

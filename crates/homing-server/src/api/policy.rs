@@ -193,7 +193,7 @@ pub(super) fn view(policy: &Policy) -> Value {
     })
 }
 
-fn platform(name: &str) -> Result<Platform, Error> {
+pub(super) fn platform(name: &str) -> Result<Platform, Error> {
     Platform::from_name(name).ok_or_else(|| {
         let names = Platform::ALL.map(Platform::name).join(", ");
         invalid(&format!("a platform is one of: {names}"))

@@ -307,10 +307,14 @@ async fn look(api: &Api, app: AppId, user: &UserId) -> Result<UserView, Error> {
 
 /// A user in a list.
 fn summary(user: &UserView) -> Value {
-    let (standing, until) = match user.standing {
+    let (standing, until) = match &user.standing {
         Standing::Good => ("good", None),
-        Standing::Banned { until } => ("banned", until),
+        Standing::Banned { until, .. } => ("banned", *until),
         Standing::Deleted => ("deleted", None),
+    };
+    let ban_text = match &user.standing {
+        Standing::Banned { text, .. } if !text.is_empty() => Some(text),
+        _ => None,
     };
     let revoked = Some(user.revoked_before).filter(|moment| moment.0 > 0);
     json!({
@@ -319,6 +323,7 @@ fn summary(user: &UserView) -> Value {
         "created_ms": user.created.0,
         "standing": standing,
         "banned_until_ms": until.map(|until| until.0),
+        "ban_text": ban_text,
         "revoked_before_ms": revoked.map(|moment| moment.0),
         "online": user.devices.iter().any(|device| device.online),
         "session_count": user.devices.len(),

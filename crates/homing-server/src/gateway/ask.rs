@@ -99,7 +99,7 @@ pub(super) fn request(body: Request) -> Result<Ask, Error> {
 
 /// The refusal that an error is, of a Hello that nothing is wrong with.
 pub(super) fn refuse(error: Error) -> Box<Refuse> {
-    let terminal = error.code == Code::UNKNOWN_APP;
+    let terminal = matches!(error.code, Code::UNKNOWN_APP | Code::VERSION_TOO_OLD);
     Box::new(Refuse { error, terminal, kick: None, holders: Vec::new() })
 }
 

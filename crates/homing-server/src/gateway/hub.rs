@@ -14,6 +14,7 @@ use homing_proto::device::{DeviceInfo, KickRecord};
 use homing_proto::frame::{Refuse, Response, ServerFrame, Welcome};
 use homing_proto::id::SessionId;
 use homing_proto::message::LogEntry;
+use homing_proto::time::WallTime;
 
 use super::conn::{Conn, Mail};
 use crate::metrics::Metrics;
@@ -198,9 +199,9 @@ impl Deliver for Hub {
         });
     }
 
-    fn displaced(&self, conn: ConnId, record: Box<KickRecord>) {
+    fn displaced(&self, conn: ConnId, kick: Box<KickRecord>, until: Option<WallTime>) {
         self.metrics.kicks.add(1);
-        self.input(conn, Input::Displaced(record));
+        self.input(conn, Input::Displaced { kick, until });
     }
 
     fn superseded(&self, conn: ConnId) {

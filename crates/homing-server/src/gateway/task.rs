@@ -420,6 +420,7 @@ impl<S> Task<S> {
         self.who = Some(who);
         admitted?;
         let app = app.ok_or(Code::UNKNOWN_APP)?;
+        app.minimum.check(hello.proto, &hello.sdk, hello.device.platform)?;
         let (desk, wall) = (&gateway.third_party, gateway.clock.wall());
         match ask::look(hello.credential.as_ref(), &app, &hello.user, desk, wall) {
             Look::Known(proof) => gateway.store.submit(ask::bind(hello, proof, self.id())),

@@ -1,8 +1,10 @@
 //! What operators ask for: apps, users, and ends of sessions.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use homing_core::server::version::Minimum;
 use homing_proto::id::AppId;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error, limits};
@@ -93,6 +95,8 @@ impl State {
             policy: new.policy.clone(),
             registration: new.registration,
             acceptance: Acceptance::default(),
+            minimum: Minimum::default(),
+            session_age_ms: limits::SESSION_AGE_MS,
             keys: vec![AppKey { id: 1, format, key, created: now }],
         };
         self.write_app(app).map(Ok)
@@ -117,6 +121,17 @@ impl State {
                 Ok(())
             }
             AppChange::Acceptance(change) => app.acceptance.apply(change),
+            AppChange::Minimum(minimum) => {
+                app.minimum = minimum.clone();
+                Ok(())
+            }
+            AppChange::SessionAge(ms) if !SESSION_AGES_MS.contains(ms) => {
+                Err(invalid("a session lives for an hour to a year without a connection"))
+            }
+            AppChange::SessionAge(ms) => {
+                app.session_age_ms = *ms;
+                Ok(())
+            }
             AppChange::AddKey { .. } if app.keys.len() >= KEYS => {
                 Err(invalid("an app has at most 16 keys; remove one first"))
             }
@@ -179,5 +194,9 @@ pub(super) fn invalid(text: &str) -> Error {
 
 /// The first app of a server.
 const FIRST_APP: u32 = 1;
+/// What a session's age may be set to: not so short that a weekend in the mountains signs a user
+/// out by mistake of a unit, not so long that nothing is ever forgotten.
+const SESSION_AGES_MS: RangeInclusive<u64> = HOUR_MS..=366 * 24 * HOUR_MS;
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// Keys of one app: enough for any rotation, few enough to try them all.
 const KEYS: usize = 16;

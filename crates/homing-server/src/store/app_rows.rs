@@ -1,6 +1,7 @@
 //! Apps to rows and back, with their keys sealed.
 
 use homing_core::policy::Policy;
+use homing_proto::limits;
 use homing_proto::time::WallTime;
 use homing_token::{Cbc, Key, Rules};
 use prost::Message as _;
@@ -28,6 +29,11 @@ pub(super) fn read(row: &AppRow, master: &MasterKey) -> Result<App, Failure> {
         name: row.name.clone(),
         created: row.created,
         policy: policy.unwrap_or_else(Policy::default),
+        minimum: settings.minimum.map(record::read_minimum).transpose()?.unwrap_or_default(),
+        session_age_ms: match settings.session_age_ms {
+            0 => limits::SESSION_AGE_MS,
+            ms => ms,
+        },
         registration: if settings.auto_register {
             Registration::AtLogin
         } else {
@@ -47,6 +53,8 @@ pub(super) fn write(
         auto_register: app.registration == Registration::AtLogin,
         policy: Some(record::policy(&app.policy)),
         acceptance: Some(acceptance(&app.acceptance)),
+        minimum: Some(record::minimum(&app.minimum)),
+        session_age_ms: app.session_age_ms,
     };
     let mut ring = KeyRing { keys: app.keys.iter().map(key).collect() };
     let plain = Zeroizing::new(ring.encode_to_vec());

@@ -6,6 +6,7 @@ use homing_proto::device::{DeviceInfo, KickRecord};
 use homing_proto::frame::{Refuse, Response, Welcome};
 use homing_proto::id::SessionId;
 use homing_proto::message::LogEntry;
+use homing_proto::time::WallTime;
 
 use super::{Deliver, UserKey};
 
@@ -37,6 +38,7 @@ pub(super) enum Effect {
     Displaced {
         conn: ConnId,
         record: Box<KickRecord>,
+        until: Option<WallTime>,
     },
     Superseded {
         conn: ConnId,
@@ -62,9 +64,9 @@ impl Effects {
     }
 
     pub(super) fn displaced(&mut self, losers: Vec<Loser>) {
-        for Loser { conn, record } in losers {
+        for Loser { conn, record, until } in losers {
             if let Some(conn) = conn {
-                self.push(Effect::Displaced { conn, record: Box::new(record) });
+                self.push(Effect::Displaced { conn, record: Box::new(record), until });
             }
         }
     }
@@ -87,7 +89,7 @@ impl Effects {
                 Effect::Ended { conn, session } => to.ended(conn, session, Ok(())),
                 Effect::Answer { conn, id, body } => to.answer(conn, id, body),
                 Effect::Entry { user, offset, entry } => to.entry(user, offset, &entry),
-                Effect::Displaced { conn, record } => to.displaced(conn, record),
+                Effect::Displaced { conn, record, until } => to.displaced(conn, record, until),
                 Effect::Superseded { conn } => to.superseded(conn),
                 Effect::LoggedOut { conn } => to.logged_out(conn),
                 Effect::Devices { user, devices } => to.devices(user, &devices),

@@ -9,6 +9,7 @@ use homing_core::server::registry::{
     ConnId, Ended, Place, SecretHash, Secrets, Session, Standing, StaticToken, Suspicion,
     UserSessions,
 };
+use homing_core::server::version::{Minimum, Version};
 use homing_proto::device::{Device, DeviceInfo, KickReason, KickRecord, Platform};
 use homing_proto::id::{DeviceId, LoginId, SessionId};
 use homing_proto::time::WallTime;
@@ -121,6 +122,11 @@ pub(super) struct AppSettings {
     pub(super) auto_register: bool,
     #[prost(message, optional, tag = "2")]
     pub(super) policy: Option<PolicyValue>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) minimum: Option<MinimumValue>,
+    /// 0: the default.
+    #[prost(uint64, tag = "4")]
+    pub(super) session_age_ms: u64,
     #[prost(message, optional, tag = "10")]
     pub(super) acceptance: Option<AcceptanceValue>,
 }
@@ -139,6 +145,28 @@ pub(super) struct AcceptanceValue {
     pub(super) third_party_url: String,
     #[prost(bool, tag = "5")]
     pub(super) third_party_fail_open: bool,
+}
+
+/// The oldest versions that an app lets in, as they are written.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MinimumValue {
+    #[prost(uint32, tag = "1")]
+    pub(super) proto: u32,
+    /// Empty: any.
+    #[prost(string, tag = "2")]
+    pub(super) sdk: String,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) on: Vec<MinimumOn>,
+}
+
+/// The oldest SDK on one platform.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MinimumOn {
+    /// The schema's number.
+    #[prost(uint32, tag = "1")]
+    platform: u32,
+    #[prost(string, tag = "2")]
+    sdk: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -206,6 +234,8 @@ struct SessionsValue {
     banned_until_ms: Option<u64>,
     #[prost(message, optional, tag = "7")]
     static_token: Option<StaticTokenValue>,
+    #[prost(string, tag = "8")]
+    ban_text: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -318,10 +348,10 @@ impl Record {
 
 /// Writes a user's registry value.
 pub(super) fn encode_sessions(value: &UserSessions) -> Vec<u8> {
-    let (standing, banned_until) = match value.standing {
-        Standing::Good => (0, None),
-        Standing::Banned { until } => (1, until),
-        Standing::Deleted => (2, None),
+    let (standing, banned_until, ban_text) = match &value.standing {
+        Standing::Good => (0, None, ""),
+        Standing::Banned { until, text } => (1, *until, text.as_str()),
+        Standing::Deleted => (2, None, ""),
     };
     SessionsValue {
         epoch: value.epoch,
@@ -334,6 +364,7 @@ pub(super) fn encode_sessions(value: &UserSessions) -> Vec<u8> {
             hash: Bytes::copy_from_slice(&token.hash.0),
             set_ms: token.set.0,
         }),
+        ban_text: ban_text.to_owned(),
     }
     .encode_to_vec()
 }
@@ -348,7 +379,10 @@ pub(super) fn decode_sessions(bytes: Bytes) -> Result<UserSessions, Failure> {
         revoked_before: WallTime(value.revoked_before_ms),
         standing: match value.standing {
             0 => Standing::Good,
-            1 => Standing::Banned { until: value.banned_until_ms.map(WallTime) },
+            1 => Standing::Banned {
+                until: value.banned_until_ms.map(WallTime),
+                text: value.ban_text,
+            },
             2 => Standing::Deleted,
             _ => return Err(Failure::Damaged("a user's standing")),
         },
@@ -409,6 +443,39 @@ pub(super) fn read_policy(value: &PolicyValue) -> Result<Policy, Failure> {
     };
     Policy::new(groups, caps, value.total_cap, custom)
         .map_err(|_| Failure::Damaged("an app's policy"))
+}
+
+/// The oldest versions as they are stored.
+pub(super) fn minimum(minimum: &Minimum) -> MinimumValue {
+    let written = |version: Version| version.to_string();
+    MinimumValue {
+        proto: minimum.proto,
+        sdk: minimum.sdk.map(written).unwrap_or_default(),
+        on: minimum
+            .sdk_on
+            .iter()
+            .map(|(platform, sdk)| MinimumOn {
+                platform: platform_number(*platform),
+                sdk: sdk.to_string(),
+            })
+            .collect(),
+    }
+}
+
+/// Reads stored oldest versions.
+pub(super) fn read_minimum(value: MinimumValue) -> Result<Minimum, Failure> {
+    let version = |text: &str| {
+        Version::parse(text).ok_or(Failure::Damaged("the oldest version an app lets in"))
+    };
+    Ok(Minimum {
+        proto: value.proto,
+        sdk: if value.sdk.is_empty() { None } else { Some(version(&value.sdk)?) },
+        sdk_on: value
+            .on
+            .iter()
+            .map(|on| Ok((read_platform(on.platform)?, version(&on.sdk)?)))
+            .collect::<Result<_, Failure>>()?,
+    })
 }
 
 fn session(session: &Session) -> SessionValue {

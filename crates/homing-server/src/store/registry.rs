@@ -64,7 +64,7 @@ impl State {
                 let sessions = &mut self.user(key)?.sessions;
                 let before = sessions.clone();
                 let ask = ask_of(bind, sessions);
-                let answer = sessions.bind(&ask, fresh, &app.policy, now);
+                let answer = sessions.bind(&ask, fresh, app.rules(), now);
                 if *sessions != before {
                     self.journal_sessions(key);
                 }
@@ -73,7 +73,7 @@ impl State {
             None => {
                 let mut sessions = UserSessions::default();
                 let ask = ask_of(bind, &sessions);
-                let answer = sessions.bind(&ask, fresh, &app.policy, now);
+                let answer = sessions.bind(&ask, fresh, app.rules(), now);
                 let key = match (&answer, app.registration) {
                     (BindAnswer::Refused(_), _) => None,
                     (BindAnswer::Bound(_), Registration::Beforehand) => {

@@ -34,8 +34,10 @@ impl Sweep {
 }
 
 fn sweep_user(state: &mut State, key: UserKey, now: WallTime) -> Result<(), Failure> {
-    let (mut sessions, head) = state.glance(key, |user| (user.sessions.clone(), user.head))?;
-    if sessions.sweep(now) {
+    let (app, mut sessions, head) =
+        state.glance(key, |user| (user.app, user.sessions.clone(), user.head))?;
+    let age_ms = state.apps.get(&app).map_or(limits::SESSION_AGE_MS, |app| app.session_age_ms);
+    if sessions.sweep(age_ms, now) {
         state.user(key)?.sessions = sessions;
         state.journal_sessions(key);
     }

@@ -111,16 +111,17 @@ fn ended_out(why: &Why) -> Ended {
         Why::Switched => EndKind::Switched,
         Why::LoginFailed(_) => EndKind::LoginFailed,
         Why::Kicked(_) => EndKind::Kicked,
-        Why::Banned => EndKind::Banned,
+        Why::Banned(_) => EndKind::Banned,
         Why::AccountDeleted => EndKind::AccountDeleted,
         Why::VersionTooOld => EndKind::VersionTooOld,
     };
     let mut ended = Ended { kind: kind.into(), ..Ended::default() };
     match why {
-        Why::LoginFailed(error) => {
+        Why::LoginFailed(error) | Why::Banned(error) => {
             ended.code = error.code.0.into();
             ended.text = error.text.as_deref().unwrap_or_default().to_owned();
             ended.retry_after_ms = error.retry_after_ms;
+            ended.until_ms = error.until.map(|until| until.0);
         }
         Why::Kicked(record) => {
             let refuse = Refuse {
@@ -131,32 +132,30 @@ fn ended_out(why: &Why) -> Ended {
             };
             ended.kick = codec::encode_server(&ServerFrame::Refuse(Box::new(refuse))).to_vec();
         }
-        Why::Never
-        | Why::Logout
-        | Why::Switched
-        | Why::Banned
-        | Why::AccountDeleted
-        | Why::VersionTooOld => {}
+        Why::Never | Why::Logout | Why::Switched | Why::AccountDeleted | Why::VersionTooOld => {}
     }
     ended
 }
 
 fn ended_in(ended: Ended) -> Option<Why> {
+    let error = |code| Error {
+        code,
+        text: (!ended.text.is_empty()).then(|| ended.text.clone().into_boxed_str()),
+        retry_after_ms: ended.retry_after_ms,
+        until: ended.until_ms.map(WallTime),
+    };
     Some(match EndKind::try_from(ended.kind).ok()? {
         EndKind::Unspecified => return None,
         EndKind::Never => Why::Never,
         EndKind::Logout => Why::Logout,
         EndKind::Switched => Why::Switched,
-        EndKind::LoginFailed => Why::LoginFailed(Error {
-            code: code_in(ended.code),
-            text: (!ended.text.is_empty()).then(|| ended.text.into_boxed_str()),
-            retry_after_ms: ended.retry_after_ms,
-        }),
+        EndKind::LoginFailed => Why::LoginFailed(error(code_in(ended.code))),
         EndKind::Kicked => match codec::decode_server(ended.kick.into()).ok()? {
             ServerFrame::Refuse(refuse) => Why::Kicked(refuse.kick?),
             _ => return None,
         },
-        EndKind::Banned => Why::Banned,
+        // The code alone is what the first version left out.
+        EndKind::Banned => Why::Banned(error(Code::USER_BANNED)),
         EndKind::AccountDeleted => Why::AccountDeleted,
         EndKind::VersionTooOld => Why::VersionTooOld,
     })
@@ -231,6 +230,9 @@ struct Ended {
     /// A `ServerFrame` of the wire: a `Refuse` with the kick record.
     #[prost(bytes = "vec", tag = "5")]
     kick: Vec<u8>,
+    /// The end of a ban.
+    #[prost(uint64, optional, tag = "6")]
+    until_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, prost::Enumeration)]

@@ -77,7 +77,8 @@ fn every_record_comes_back_as_it_was() {
         Why::LoginFailed(failed),
         Why::LoginFailed(Code::NETWORK.into()),
         Why::Kicked(kick()),
-        Why::Banned,
+        Why::Banned(Code::USER_BANNED.into()),
+        Why::Banned(Error::new(Code::USER_BANNED).with_text("spam").until(Some(WallTime(7)))),
         Why::AccountDeleted,
         Why::VersionTooOld,
     ];

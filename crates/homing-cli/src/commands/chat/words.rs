@@ -65,7 +65,7 @@ const fn signed_out(why: &Why) -> &'static str {
         Why::Never | Why::Logout | Why::Switched => "signed out",
         Why::LoginFailed(_) => "signed out, sign-in failed",
         Why::Kicked(_) => "signed out by another device or the server",
-        Why::Banned => "banned",
+        Why::Banned(_) => "banned",
         Why::AccountDeleted => "account deleted",
         Why::VersionTooOld => "this program is too old for the server",
     }
@@ -84,7 +84,7 @@ pub(super) fn advice(status: &Status) -> Option<String> {
                 "{} /login signs in here again, even if the other has to go.",
                 kicked(record)
             ),
-            Why::Banned => "You are banned here; ask whoever runs the app.".to_owned(),
+            Why::Banned(_) => "You are banned here; ask whoever runs the app.".to_owned(),
             Why::AccountDeleted => "Your account is gone; ask whoever runs the app.".to_owned(),
             Why::VersionTooOld => "Get a newer version of this program.".to_owned(),
         },

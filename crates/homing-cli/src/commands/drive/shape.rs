@@ -29,6 +29,9 @@ pub(super) fn error(error: &Error) -> Value {
     if let Some(ms) = error.retry_after_ms {
         shape["retry_after_ms"] = ms.into();
     }
+    if let Some(until) = error.until {
+        shape["until_ms"] = until.0.into();
+    }
     shape
 }
 
@@ -56,12 +59,11 @@ fn session(session: &SessionStatus) -> Value {
         SessionStatus::SignedOut { why } => {
             let mut shape = json!({"state": "SignedOut", "why": why_name(why)});
             match why {
-                Why::LoginFailed(failed) => shape["error"] = error(failed),
+                Why::LoginFailed(failed) | Why::Banned(failed) => shape["error"] = error(failed),
                 Why::Kicked(kicked) => shape["record"] = record(kicked),
                 Why::Never
                 | Why::Logout
                 | Why::Switched
-                | Why::Banned
                 | Why::AccountDeleted
                 | Why::VersionTooOld => {}
             }
@@ -95,7 +97,7 @@ const fn why_name(why: &Why) -> &'static str {
         Why::Switched => "Switched",
         Why::LoginFailed(_) => "LoginFailed",
         Why::Kicked(_) => "Kicked",
-        Why::Banned => "Banned",
+        Why::Banned(_) => "Banned",
         Why::AccountDeleted => "AccountDeleted",
         Why::VersionTooOld => "VersionTooOld",
     }

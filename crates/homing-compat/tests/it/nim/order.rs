@@ -102,7 +102,7 @@ fn an_automatic_login_without_a_place_is_a_kick_by_nobody_known() {
 #[test]
 fn terminal_states_are_told_apart() {
     for (why, name) in [
-        (Why::Banned, "forbidden"),
+        (Why::Banned(Code::USER_BANNED.into()), "forbidden"),
         (Why::AccountDeleted, "forbidden"),
         (Why::VersionTooOld, "versionError"),
         (Why::LoginFailed(error(Code::CREDENTIAL_BAD_SIGNATURE)), "pwdError"),

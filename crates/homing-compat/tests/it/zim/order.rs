@@ -132,6 +132,6 @@ fn a_logout_is_disconnected_with_success_and_told_once() {
 #[test]
 fn what_ended_in_an_earlier_run_is_not_told() {
     let (mut story, mut adapter) = (Story::default(), ZimAdapter::new());
-    let facts = [story.status(out(Why::Banned), LinkStatus::Idle)];
+    let facts = [story.status(out(Why::Banned(Code::USER_BANNED.into())), LinkStatus::Idle)];
     assert_eq!(told(&mut adapter, &facts), [""; 0]);
 }

@@ -33,6 +33,22 @@ pub struct BindAsk {
     pub conn: ConnId,
 }
 
+/// What an app has settled about its users' sessions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules<'a> {
+    /// Which of a user's devices may be signed in together.
+    pub policy: &'a Policy,
+    /// A session ends by itself after this long without a connection (S-1.6).
+    pub session_age_ms: u64,
+}
+
+impl<'a> Rules<'a> {
+    /// This policy, and everything else as it is by default.
+    pub const fn of(policy: &'a Policy) -> Self {
+        Self { policy, session_age_ms: limits::SESSION_AGE_MS }
+    }
+}
+
 /// The session to go on with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ResumeAsk {
@@ -114,13 +130,13 @@ impl UserSessions {
         &mut self,
         ask: &BindAsk,
         fresh: Fresh,
-        policy: &Policy,
+        rules: Rules<'_>,
         now: WallTime,
     ) -> BindAnswer {
         let before = self.sessions.len();
-        self.sweep(now);
+        self.sweep(rules.session_age_ms, now);
         let aged_out = self.sessions.len() != before;
-        match self.decide(ask, fresh, policy, now) {
+        match self.decide(ask, fresh, rules.policy, now) {
             Ok(mut bound) => {
                 bound.devices_changed |= aged_out;
                 BindAnswer::Bound(bound)
@@ -199,17 +215,22 @@ impl UserSessions {
         claim: &Claim,
         verdict: &Result<Option<Verdict>, Error>,
     ) -> Result<(), Box<Refuse>> {
-        let code = match self.standing {
+        let error = match &self.standing {
             Standing::Good => return Ok(()),
-            Standing::Banned { .. } => Code::USER_BANNED,
-            Standing::Deleted => Code::ACCOUNT_DELETED,
+            Standing::Banned { until, text } if text.is_empty() => {
+                Error::new(Code::USER_BANNED).until(*until)
+            }
+            Standing::Banned { until, text } => {
+                Error::new(Code::USER_BANNED).until(*until).with_text(text.as_str())
+            }
+            Standing::Deleted => Code::ACCOUNT_DELETED.into(),
         };
         let kick = match (claim, verdict) {
             (Claim::Nothing, Err(_) | Ok(None)) => return Ok(()),
             (Claim::Ended(kick), _) => kick.clone(),
             (Claim::Living(_) | Claim::Nothing, _) => None,
         };
-        Err(Box::new(Refuse { kick, ..*refusal(code, true) }))
+        Err(Box::new(Refuse { kick, ..*refusal(error, true) }))
     }
 
     fn sign_in(

@@ -61,7 +61,7 @@ fn everything() -> UserSessions {
         sessions: vec![session, away],
         ended: vec![ended],
         revoked_before: WallTime(22),
-        standing: Standing::Banned { until: Some(WallTime(23)) },
+        standing: Standing::Banned { until: Some(WallTime(23)), text: "spam".to_owned() },
         static_token: Some(StaticToken { hash: SecretHash([24; 32]), set: WallTime(25) }),
     }
 }
@@ -70,7 +70,9 @@ fn everything() -> UserSessions {
 fn a_registry_value_comes_back_as_it_was() {
     let value = everything();
     assert_eq!(decode_sessions(encode_sessions(&value).into()).unwrap(), value);
-    for standing in [Standing::Good, Standing::Deleted, Standing::Banned { until: None }] {
+    for standing in
+        [Standing::Good, Standing::Deleted, Standing::Banned { until: None, text: String::new() }]
+    {
         let value = UserSessions { standing, ..UserSessions::default() };
         assert_eq!(decode_sessions(encode_sessions(&value).into()).unwrap(), value);
     }
@@ -178,7 +180,7 @@ const WITHOUT_FORMER_SECRETS: &str = "081512790a10010101010101010101010101010101
     12121212121212121a42080412370a100d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d121f0a100e0e\
     0e0e0e0e0e0e0e0e0e0e0e0e0e0e10081a026f7322037461672807180f20011a036279652011\
     20132016280130173a240a2018181818181818181818181818181818\
-    181818181818181818181818181818181019";
+    18181818181818181818181818181818101942047370616d";
 const RECORDS: [&str; 4] = [
     "0a14080110021a05616c6963652205416c6963652803",
     "12050801120173",

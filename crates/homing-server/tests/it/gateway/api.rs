@@ -6,7 +6,9 @@ use homing_server::config::{Config, Plaintext};
 use homing_server::server::{Server, StartError};
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::world::{ADMIN, World};
+use serde_json::{Value, json};
+
+use super::world::{ADMIN, World, resume};
 
 #[tokio::test]
 async fn health_and_readiness_need_no_token() {
@@ -22,7 +24,7 @@ async fn what_is_not_there_is_a_problem_with_a_code() {
     let (head, body) = world.http_whole("GET", "/nowhere", None, "").await;
     assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
     assert!(head.contains("application/problem+json"), "{head}");
-    let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let problem: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(problem["code"], Code::UNKNOWN_OPERATION.0);
     let (head, _) = world.http_whole("DELETE", "/healthz", None, "").await;
     assert!(head.starts_with("HTTP/1.1 405 "), "{head}");
@@ -49,7 +51,7 @@ async fn an_app_is_created_shown_and_changed_and_its_key_is_shown_once() {
     let creation = r#"{"name":"shop","policy":"dual"}"#;
     let (status, body) = world.http("POST", "/v1/apps", Some(ADMIN), creation).await;
     assert_eq!(status, 201, "{body}");
-    let created: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let created: Value = serde_json::from_str(&body).unwrap();
     assert_eq!((&created["id"], &created["policy"]["preset"]), (&2.into(), &"dual".into()));
     let key = created["key"].as_str().unwrap().to_owned();
     assert_eq!(key.len(), 64);
@@ -60,7 +62,7 @@ async fn an_app_is_created_shown_and_changed_and_its_key_is_shown_once() {
     assert_eq!(status, 200, "{body}");
     let (_, shown) = world.http("GET", path, Some(ADMIN), "").await;
     assert_eq!(body, shown);
-    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["policy"]["preset"], "zim-multi");
     assert_eq!(shown["auto_register"], false);
     let (_, list) = world.http("GET", "/v1/apps", Some(ADMIN), "").await;
@@ -69,9 +71,64 @@ async fn an_app_is_created_shown_and_changed_and_its_key_is_shown_once() {
     }
     let add = r#"{"add_key":{"format":"usersig","key":"second"},"remove_key":1}"#;
     let (_, body) = world.http("PATCH", path, Some(ADMIN), add).await;
-    let changed: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let changed: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(changed["keys"].as_array().unwrap().len(), 1);
     assert_eq!(changed["keys"][0]["id"], 2);
+}
+
+/// S-1.6, S-10: settings that concern sessions, kept over a restart.
+#[tokio::test]
+async fn an_app_says_how_long_its_sessions_live_and_which_versions_it_lets_in() {
+    let world = World::administered().await;
+    let path = "/v1/apps/1";
+    let shown = world.admin("GET", path, Value::Null).await.1;
+    assert_eq!((&shown["session_age_s"], &shown["min_sdk"]), (&json!(2_592_000), &Value::Null));
+    let change = json!({
+        "session_age_s": 7_200,
+        "min_sdk": "1.2",
+        "min_sdk_on": {"ios": "2.0.1", "web": "3"},
+    });
+    assert_eq!(world.admin("PATCH", path, change).await.0, 200);
+    let change = json!({"min_sdk_on": {"web": ""}});
+    let changed = world.admin("PATCH", path, change).await.1;
+    assert_eq!((&changed["min_sdk"], &changed["session_age_s"]), (&json!("1.2.0"), &json!(7_200)));
+    assert_eq!(changed["min_sdk_on"], json!({"ios": "2.0.1"}));
+    for wrong in [
+        json!({"min_sdk": "new"}),
+        json!({"min_sdk_on": {"amiga": "1"}}),
+        json!({"session_age_s": 3_599}),
+        json!({"session_age_s": 40_000_000}),
+    ] {
+        let (status, refused) = world.admin("PATCH", path, wrong.clone()).await;
+        assert_eq!((status, &refused["name"]), (400, &json!("invalid_argument")), "{wrong}");
+    }
+    let World { running, dir, .. } = world;
+    running.shutdown().await;
+    let world = World::in_dir(dir, |config| {
+        config.admin_token = Some(homing_proto::secret::Token::new(ADMIN));
+    })
+    .await;
+    assert_eq!(world.admin("GET", path, Value::Null).await.1, changed);
+}
+
+/// S-5.2, S-10: too old is told for good, by platform, to whoever comes or comes back.
+#[tokio::test]
+async fn a_version_that_the_app_does_not_let_in_is_told_so() {
+    let world = World::administered().await;
+    let (mut phone, first) = world.login("alice", 1, Platform::Ios).await;
+    let change = json!({"min_sdk_on": {"ios": "2"}});
+    assert_eq!(world.admin("PATCH", "/v1/apps/1", change).await.0, 200);
+    phone.ping().await;
+    let mut old = world.hello("alice", 1, Platform::Ios);
+    for hello in [old.clone(), resume(old.clone(), &first, 2)] {
+        let refuse = world.refused(hello).await;
+        assert_eq!((refuse.error.code, refuse.terminal), (Code::VERSION_TOO_OLD, true));
+        assert!(refuse.error.sentence().contains("2.0.0"), "{}", refuse.error);
+    }
+    world.login("alice", 2, Platform::Linux).await;
+    old.sdk = "test/2.1".to_owned();
+    old.counter = 3;
+    world.login_with(old).await;
 }
 
 #[tokio::test]
@@ -119,7 +176,7 @@ async fn the_line_for_scripts_names_what_they_need() {
     let world = World::new().await;
     let line = world.demo.to_json(&world.running);
     assert!(!line.contains('\n'));
-    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(line["url"], world.running.url());
     assert_eq!(line["app_id"], 1);
     for user in ["alice", "bob", "carol"] {

@@ -162,11 +162,18 @@ async fn a_ban_ends_all_sessions_and_keeps_the_user_out_until_it_is_lifted() {
     assert_eq!(refuse.error.code, Code::USER_BANNED);
     let lifted = world.act("alice", "unban", Value::Null).await;
     assert_eq!(lifted["user"]["standing"], "good");
-    world.login("alice", 1, Platform::Ios).await;
+    let (mut phone, _) = world.login("alice", 1, Platform::Ios).await;
 
     let until = world.running.wall().0 + 60_000;
-    let banned = world.act("alice", "ban", json!({"until_ms": until})).await;
+    let ban = json!({"until_ms": until, "text": "more spam"});
+    let banned = world.act("alice", "ban", ban).await;
     assert_eq!(banned["user"]["banned_until_ms"], until);
+    assert_eq!(banned["user"]["ban_text"], "more spam");
+    // Whoever is there and whoever comes later learns until when and what for.
+    assert_eq!(phone.closed().await.error.until, Some(WallTime(until)));
+    let refuse = world.refused(world.hello("alice", 1, Platform::Ios)).await;
+    assert_eq!(refuse.error.until, Some(WallTime(until)));
+    assert_eq!(refuse.error.sentence(), "more spam");
     for wrong in
         [json!({"until_ms": 1}), json!({"for_s": 0}), json!({"for_s": 1, "until_ms": until})]
     {

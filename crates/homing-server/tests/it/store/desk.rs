@@ -226,7 +226,7 @@ impl Deliver for Collect {
         self.tell(News::Entry(user, offset, Box::new(entry.clone())));
     }
 
-    fn displaced(&self, conn: ConnId, record: Box<KickRecord>) {
+    fn displaced(&self, conn: ConnId, record: Box<KickRecord>, _: Option<WallTime>) {
         self.tell(News::Displaced(conn, record));
     }
 

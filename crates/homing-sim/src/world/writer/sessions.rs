@@ -1,8 +1,8 @@
 //! What the writer decides about sessions: binds, ends, kicks, renewals.
 
 use homing_core::server::registry::{
-    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, Loser, ResumeAsk, SecretHash, Targets,
-    UserSessions, Verdict,
+    BindAnswer, BindAsk, Bound, ConnId, EndAnswer, Fresh, Loser, ResumeAsk, Rules, SecretHash,
+    Targets, UserSessions, Verdict,
 };
 use homing_core::server::session::Input;
 use homing_proto::device::KickReason;
@@ -53,7 +53,7 @@ impl Book {
             }
             std::mem::replace(&mut row.sessions, read.1.clone())
         });
-        let answer = row.sessions.bind(&ask, fresh, &self.policy, desk.now);
+        let answer = row.sessions.bind(&ask, fresh, Rules::of(&self.policy), desk.now);
         if let Some(present) = present {
             keep_newcomers(&mut row.sessions, present);
         }
@@ -264,8 +264,8 @@ fn kicked(user: &UserId, losers: Vec<Loser>, desk: &mut Desk<'_>) {
 fn tell_losers(losers: Vec<Loser>, desk: &mut Desk<'_>) {
     for loser in losers {
         if let Some(conn) = loser.conn {
-            let record = Box::new(loser.record);
-            desk.effects.push(Effect::Conn(conn, Input::Displaced(record)));
+            let (kick, until) = (Box::new(loser.record), loser.until);
+            desk.effects.push(Effect::Conn(conn, Input::Displaced { kick, until }));
         }
     }
 }
