@@ -11,6 +11,7 @@ mod help;
 mod leaving;
 mod policy;
 mod program;
+mod secrets;
 mod serve;
 mod story;
 mod terminal;

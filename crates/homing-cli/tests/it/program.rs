@@ -154,11 +154,23 @@ impl Server {
         Self::start_on(data, 0)
     }
 
+    /// With a log as verbose as can be.
+    pub(crate) fn start_logging(data: &Path, log: std::fs::File) -> Self {
+        let data = data.to_str().unwrap();
+        let mut command = homing(["serve", "--dev", "--data", data, "--listen", "127.0.0.1:0"]);
+        command.env("HOMING_LOG", "trace").stderr(log);
+        Self::ready(command)
+    }
+
     pub(crate) fn start_on(data: &Path, port: u16) -> Self {
         let data = data.to_str().unwrap();
         let listen = format!("127.0.0.1:{port}");
         let mut command = homing(["serve", "--dev", "--data", data, "--listen", &listen]);
         command.stderr(Stdio::null());
+        Self::ready(command)
+    }
+
+    fn ready(command: Command) -> Self {
         let mut process = Lines::start(command);
         let line = process.next().expect("the line of a server that is ready");
         Self { process, ready: serde_json::from_str(&line).unwrap() }
@@ -223,9 +235,23 @@ impl Drive {
         Self::start_with(url, store, platform, &[])
     }
 
+    /// With everything it writes in this file, as verbose as can be.
+    pub(crate) fn start_logging(url: &str, store: &Path, platform: &str, log: &Path) -> Self {
+        let mut command = Self::command(url, store, platform);
+        let file = std::fs::File::create(log).unwrap();
+        command.env("HOMING_LOG", "trace").stderr(file);
+        Self { process: Lines::start(command), next_id: 1, seen: Vec::new() }
+    }
+
     pub(crate) fn start_with(url: &str, store: &Path, platform: &str, more: &[&str]) -> Self {
+        let mut command = Self::command(url, store, platform);
+        command.args(more);
+        Self { process: Lines::start(command), next_id: 1, seen: Vec::new() }
+    }
+
+    fn command(url: &str, store: &Path, platform: &str) -> Command {
         let store = store.to_str().unwrap();
-        let mut command = homing([
+        homing([
             "drive",
             "--server",
             url,
@@ -237,9 +263,7 @@ impl Drive {
             platform,
             "--tag",
             platform,
-        ]);
-        command.args(more);
-        Self { process: Lines::start(command), next_id: 1, seen: Vec::new() }
+        ])
     }
 
     /// Begins an operation; gives its id.
