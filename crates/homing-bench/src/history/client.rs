@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use homing_proto::Code;
 use homing_proto::device::Platform;
@@ -487,10 +487,20 @@ impl Line {
         }
     }
 
+    /// The next frame. Who asks, or whose place was taken, is told something: silence is a fault.
     async fn next(&mut self) -> Result<ServerFrame, Lost> {
-        match &mut self.wire {
-            Wire::Link(link) => link.next_or_last().await,
-            Wire::End(end) => end.next().await,
-        }
+        let frame = async {
+            match &mut self.wire {
+                Wire::Link(link) => link.next_or_last().await,
+                Wire::End(end) => end.next().await,
+            }
+        };
+        let told = tokio::time::timeout(PATIENCE, frame).await;
+        told.unwrap_or_else(|_| Err(Lost::Broken(SILENCE.to_owned())))
     }
 }
+
+/// How long a device waits to be told something: far more than a server under load needs.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What a device says that was told nothing.
+pub(crate) const SILENCE: &str = "the server owed a frame and nothing came";

@@ -65,7 +65,8 @@ fn a_credential_that_is_not_good_exits_with_1_and_says_why_as_json() {
         ("1700000000", "bob", "usersig", "", "credential_wrong_user"),
         ("1700000000", "alice", "usersig", "-nonsense", "credential_malformed"),
         ("1700000000", "a/b", "usersig", "", "invalid_user_id"),
-        ("1700000000", "alice", "token04", "", "credential_type_disabled"),
+        ("1700000000", "alice", "token04", "", "invalid_argument"),
+        ("1700000000", "alice", "jwt", "", "credential_malformed"),
         ("1700000000", "alice", "nonsense", "", "invalid_argument"),
     ] {
         let good = vectors()[0]["token"].as_str().unwrap().to_owned();
