@@ -1,6 +1,7 @@
 //! The examples, as the README runs them, against a real server: what they print, line by line.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 use crate::server::World;
@@ -9,11 +10,14 @@ use crate::server::World;
 async fn run(name: &'static str) -> String {
     let world = World::start().await;
     let file = world.dev_file();
-    let example = tokio::task::spawn_blocking(move || {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["run", "--quiet", "--example", name, "--"]).arg(file);
-        command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
-    });
+    let test = std::env::current_exe().unwrap();
+    let example = test.parent().and_then(Path::parent).unwrap().join("examples").join(name);
+    assert!(
+        example.exists(),
+        "`cargo test -p homing-compat` builds the examples, `--test` does not"
+    );
+    let example =
+        tokio::task::spawn_blocking(move || Command::new(example).arg(file).output().unwrap());
     let output = example.await.unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{told}");
