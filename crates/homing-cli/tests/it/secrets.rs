@@ -55,8 +55,10 @@ fn no_secret_is_written_but_where_it_must_be() {
     let operator = server.operate("user", ["sessions", "--app-id", "1", "alice"]);
     let wrong = run(["app", "list", "--url", server.url(), "--admin-token", "wrong"]);
     let metrics = http_get(server.port(), "/metrics");
-    // While the session lives its device may hold its secrets, and nobody else.
-    marks.search(dir.path(), &|path| may_hold(path, "other"));
+    // While the session lives its device may hold its secrets, and nobody else. A device whose
+    // session is over keeps that session's secret until the server has heard of it, and no credential.
+    marks.search(dir.path(), &|path| is_account(path) || may_hold(path, "other"));
+    marks.of_credentials().search(dir.path(), &|path| may_hold(path, "other"));
     other.done("logout", json!({}));
     for (name, drive) in [("phone.out", &phone), ("other.out", &other)] {
         fs::write(at(name), serde_json::to_vec(&drive.seen).unwrap()).unwrap();
@@ -70,8 +72,7 @@ fn no_secret_is_written_but_where_it_must_be() {
     fs::write(at("metrics"), metrics).unwrap();
     let searched = marks.search(dir.path(), &|path| is_account(path) || may_hold(path, "nobody"));
     // Whose sessions are over hold no credential any more.
-    marks.0.retain(|(name, _)| !name.contains("session"));
-    marks.search(dir.path(), &|path| may_hold(path, "nobody"));
+    marks.of_credentials().search(dir.path(), &|path| may_hold(path, "nobody"));
     assert!(searched.iter().any(|path| path.ends_with("server.log")));
     let log = fs::read_to_string(at("server.log")).unwrap();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "the server logged little:\n{log}");
@@ -106,6 +107,11 @@ impl Marks {
         for (form, bytes) in forms {
             self.0.push((format!("{name} as {form}"), bytes));
         }
+    }
+
+    /// All but the secrets of sessions.
+    fn of_credentials(&self) -> Self {
+        Self(self.0.iter().filter(|(name, _)| !name.contains("session")).cloned().collect())
     }
 
     /// Searches every file below; gives those that were.
