@@ -288,4 +288,4 @@ fn hash(value: &impl std::hash::Hash) -> u64 {
 }
 
 /// A history that takes more has a fault, or the checker has.
-const STEPS: usize = 30_000;
+const STEPS: usize = 3_000_000;
