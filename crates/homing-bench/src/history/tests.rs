@@ -6,7 +6,6 @@ use homing_proto::frame::{Binding, Intent};
 use homing_proto::id::{DeviceId, SessionId};
 use homing_proto::time::WallTime;
 
-use super::client::SILENCE;
 use super::event::{Conn, Credential, Event, Fact, Fate, Hello, Kick, Login, Mark, Secret};
 use super::*;
 
@@ -20,11 +19,8 @@ fn ten_thousand_operations_of_64_devices_on_a_server_are_linearizable() {
 #[test]
 fn admission_on_a_copy_is_found_and_the_same_decisions_one_at_a_time_are_not() {
     assert_legal(&play(&arguments(Against::Atomic, 2_000, 8)).unwrap());
-    match play(&arguments(Against::OnACopy, 2_000, 8)) {
-        Ok(tally) => assert!(!tally.illegal.is_empty(), "{} operations", tally.operations),
-        // A copy that overwrites another can lose a session whole; then nobody tells of its end.
-        Err(failure) => assert!(failure.to_string().contains(SILENCE), "{failure}"),
-    }
+    let tally = play(&arguments(Against::OnACopy, 2_000, 8)).unwrap();
+    assert!(!tally.illegal.is_empty(), "{} operations", tally.operations);
 }
 
 #[test]
