@@ -29,17 +29,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Listen, initialise, sign in by hand.
     let mut alice = Device::start("phone", phone.clone(), options(&dev)).await?;
     let auth = alice.core.auth_service();
-    show("phone: login with a bad token", auth.login(NimLoginInfo::new("alice", "no")).await);
-    alice.until(NimAuthStatus::PwdError).await;
-    show("phone: login", auth.login(info(&dev)).await);
-    alice.until(NimAuthStatus::DataSyncFinish).await;
+    let login = auth.login(NimLoginInfo::new("alice", "no"));
+    alice.during("login with a bad token", login, NimAuthStatus::PwdError).await;
+    alice.during("login", auth.login(info(&dev)), NimAuthStatus::DataSyncFinish).await;
 
     // Another device of the same account, and the list of them.
     let mut clients = auth.online_clients();
     let pc = dev.device(Platform::Windows);
     let mut desk = Device::start("pc", pc, options(&dev).custom_tag("desk")).await?;
-    show("pc: login", desk.core.auth_service().login(info(&dev)).await);
-    desk.until(NimAuthStatus::DataSyncFinish).await;
+    let service = desk.core.auth_service();
+    desk.during("login", service.login(info(&dev)), NimAuthStatus::DataSyncFinish).await;
     let others = loop {
         let list = clients.next().await.ok_or("the SDK is gone")?;
         if !list.is_empty() {
@@ -65,15 +64,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // A login on another phone takes the place; nothing signs in by itself after that.
     let mut other = Device::start("other", dev.device(Platform::Ios), options(&dev)).await?;
-    show("other: login", other.core.auth_service().login(info(&dev)).await);
-    other.until(NimAuthStatus::DataSyncFinish).await;
+    let service = other.core.auth_service();
+    other.during("login", service.login(info(&dev)), NimAuthStatus::DataSyncFinish).await;
     alice.until(NimAuthStatus::KickOut).await;
     alice.core.uninitialize().await;
     let mut alice = Device::start("phone", phone, automatic).await?;
     alice.until(NimAuthStatus::KickOut).await;
 
-    show("other: logout", other.core.auth_service().logout().await);
-    other.until(NimAuthStatus::UnLogin).await;
+    other.during("logout", service.logout(), NimAuthStatus::UnLogin).await;
     Ok(())
 }
 
@@ -102,6 +100,17 @@ impl Device {
         let events = core.auth_service().auth_status();
         core.initialize(options).await?;
         Ok(Self { name, core, events })
+    }
+
+    /// Prints the events that come with a call, up to this status, and then its result.
+    async fn during(
+        &mut self,
+        what: &str,
+        call: impl Future<Output = Result<(), NimError>>,
+        last: NimAuthStatus,
+    ) {
+        let (result, ()) = tokio::join!(call, self.until(last));
+        show(&format!("{}: {what}", self.name), result);
     }
 
     /// Prints the events up to this status.
