@@ -408,3 +408,8 @@ pub(crate) fn entry(from: &str, seq: u64) -> LogEntry {
         read: ReadMark::default(),
     }
 }
+
+/// A message for that user.
+pub(crate) fn send(to: &str, text: &str) -> Command {
+    Command::Send { conversation: with(to), content: Content::text(text), client_id: None }
+}

@@ -8,11 +8,10 @@ use homing_core::client::{
     Scene,
 };
 use homing_proto::frame::{ClientFrame, Refuse, ServerFrame};
-use homing_proto::message::Content;
 use homing_proto::time::Time;
 use homing_proto::{Code, Error};
 
-use crate::client_desk::{Desk, Disk, entry, resumed, token, user, welcome, with};
+use crate::client_desk::{Desk, Disk, entry, resumed, send, token, user, welcome};
 
 /// S-6.7: a server that goes without a word takes everybody with it; they come back spread over the
 /// window that it advertised (here 3 s).
@@ -271,7 +270,7 @@ fn a_store_damaged_in_use_is_opened_anew_and_filled_by_the_next_link() {
         let mut desk = Desk::signed_in("alice");
         let damage = Error::new(Code::STORE_CORRUPT);
         desk.disk = Disk::Stuck;
-        let call = desk.call(send("hi"));
+        let call = desk.call(send("bob", "hi"));
         let (batch, generation, _) = desk.rows().remove(0);
         desk.disk = Disk::Quick;
         desk.opened = Opened { reset: Some(damage.clone()), ..Opened::default() };
@@ -292,7 +291,7 @@ fn a_store_damaged_in_use_is_opened_anew_and_filled_by_the_next_link() {
         assert_eq!(desk.hellos()[0].cursor, None, "the server sends a window");
         desk.receive(ServerFrame::Welcome(Box::new(welcome(1, 0))));
         assert_eq!(desk.client.status().sync, SyncStatus::Live);
-        let call = desk.call(send("again"));
+        let call = desk.call(send("bob", "again"));
         assert!(matches!(desk.result(call), Some(Ok(Reply::Queued(_)))));
     }
 }
@@ -349,10 +348,6 @@ fn a_login_completes_at_the_depth_it_asked_for() {
     desk.receive(page(id, 2));
     assert!(desk.result(screen).is_some_and(|result| result.is_ok()));
     assert!(desk.result(live).is_some_and(|result| result.is_ok()));
-}
-
-fn send(text: &str) -> Command {
-    Command::Send { conversation: with("bob"), content: Content::text(text), client_id: None }
 }
 
 /// Nothing here depends on where a clock begins.

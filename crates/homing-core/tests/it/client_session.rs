@@ -7,11 +7,10 @@ use homing_core::client::{Command, Event, Hint, Input, LocalData, Output, Reply}
 use homing_proto::device::{KickReason, KickRecord};
 use homing_proto::frame::{ClientFrame, Close, Intent, Refuse, ServerFrame, Welcome};
 use homing_proto::id::SessionId;
-use homing_proto::message::Content;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 
-use crate::client_desk::{Desk, resumed, token, user, welcome, with};
+use crate::client_desk::{Desk, resumed, send, token, user, welcome};
 
 /// S-9.2, I17: a logout made without a network is delivered when there is a server, be it after days
 /// and restarts; until then nothing signs in, and the server's address is not run down.
@@ -156,10 +155,10 @@ fn without_a_link_questions_are_offline_and_messages_wait() {
     desk.put(Input::Hint(Hint::NetworkDown));
     let question = desk.call(Command::Devices);
     assert_eq!(desk.result(question).unwrap().unwrap_err().code, Code::OFFLINE);
-    let message = desk.call(send());
+    let message = desk.call(send("bob", "hi"));
     assert!(matches!(desk.result(message), Some(Ok(Reply::Queued(_)))));
     desk.call(Command::Logout(LocalData::Keep));
-    for command in [Command::Devices, send()] {
+    for command in [Command::Devices, send("bob", "hi")] {
         let call = desk.call(command);
         assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::NOT_LOGGED_IN);
     }
@@ -283,10 +282,6 @@ fn a_logout_may_take_the_local_data_with_it() {
     let mut desk = Desk::with(Desk::signed_in("alice").client.account().clone());
     desk.call(Command::Logout(LocalData::Wipe));
     assert_eq!(wiped(&desk), 1);
-}
-
-fn send() -> Command {
-    Command::Send { conversation: with("bob"), content: Content::text("hi"), client_id: None }
 }
 
 fn refuse(code: Code, terminal: bool) -> ServerFrame {

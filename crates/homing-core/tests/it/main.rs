@@ -5,6 +5,7 @@ mod client;
 mod client_credentials;
 mod client_desk;
 mod client_link;
+mod client_messages;
 mod client_return;
 mod client_session;
 mod policy;
