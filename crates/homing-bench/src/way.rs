@@ -104,6 +104,9 @@ impl Field {
 /// server does not know, which signs in anew.
 async fn round_trips(field: &Field) -> Result<Vec<(&'static str, u32)>, Failure> {
     let number = 0;
+    // The user is to be there before anybody can write to it.
+    let hello = field.crowd.hello(number, field.crowd.token(number), 1);
+    Link::connect(&field.target, source(0)).await?.greet(hello).await?;
     write_to(field, number, 1).await?;
     let mut puppet = field.puppet(&field.target, number, Account::default());
     puppet.log_in(crowd::user(number), field.credential(number));
