@@ -7,6 +7,7 @@ mod metadata;
 mod packages;
 mod run;
 mod scenarios;
+mod size;
 mod test;
 mod tidy;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         "clauses" => clauses::run(),
         "browser" => browser::run(),
         "scenarios" => scenarios::run(rest).map(|_| ()),
+        "size" => size::run(),
         "sim" => run::release_binary("homing-sim", "homing-sim", rest),
         "explore" => {
             let arguments: Vec<_> =
@@ -74,7 +76,7 @@ const HELP: &str = "\
 The project's own commands.
 
   cargo xtask test [--no-install]   everything CI runs: format, lints, layout, tests, doctests,
-                                    vectors, a browser, scenarios, 20 000 simulated worlds
+                                    vectors, a browser, scenarios, 20 000 simulated worlds, size
   cargo xtask tidy                  the layout: arrows between crates, files that grew too long
   cargo xtask proto                 makes the wire types anew from spec/homing.proto
   cargo xtask session               makes the transition tables and the picture of spec/session.md anew
@@ -82,6 +84,7 @@ The project's own commands.
   cargo xtask browser               the server's WebSocket against a real Chromium
   cargo xtask scenarios [NAME…]     the flows of spec/scenarios on a real server and real devices;
                                     --driver COMMAND plays them on another language's driver
+  cargo xtask size                  how large the smallest app with the SDK is; fails if too large
   cargo xtask sim --seeds N         simulated worlds; prints the seeds that failed
   cargo xtask sim --seed X --trace  one world, told step by step
   cargo xtask explore [--depth N]   every state of a small world within N steps; JSON

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use crate::run::{cargo, cargo_command, release_binary};
-use crate::{browser, packages, scenarios, tidy};
+use crate::{browser, packages, scenarios, size, tidy};
 
 /// Simulated worlds in every run.
 const SIM_SEEDS: &str = "20000";
@@ -34,8 +34,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     step("simulation", || {
         release_binary("homing-sim", "homing-sim", &["--seeds".into(), SIM_SEEDS.into()])
     })?;
-    // The browser and the simulation are one test each.
-    passed += 2;
+    step("size", size::run)?;
+    // The browser, the simulation and the size are one test each.
+    passed += 3;
     println!("\nall of it in {} s", began.elapsed().as_secs());
     println!("{passed} passed, 0 failed");
     Ok(())
