@@ -11,20 +11,20 @@ mod hold;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use homing_core::client::account::Account;
 use homing_core::client::status::Status;
 use homing_core::client::{
     self as core, AskId, Attempt, Command, CommandId, Event, Hint, Input, Output, Reply,
 };
+use homing_proto::time::Time;
 use homing_proto::{Code, Error};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
 
 pub(crate) use self::calls::{Call, Calls, CallsIn};
 use self::connection::{Connection, ConnectionId, News};
 use self::hold::Hold;
+use crate::alarm::Alarm;
 use crate::board::{Board, Fact, Move, Phase};
 use crate::clock::{Clock, SleepWatch};
 use crate::keeper::{Answer, Job, Reading};
@@ -37,6 +37,7 @@ pub(crate) struct Driver {
     config: core::Config,
     clock: Clock,
     sleep_watch: SleepWatch,
+    alarm: Alarm,
     calls: CallsIn,
     jobs: mpsc::Sender<Job>,
     answers: mpsc::UnboundedReceiver<Answer>,
@@ -98,6 +99,7 @@ impl Driver {
             config: parts.config,
             clock: parts.clock,
             sleep_watch: SleepWatch::new(),
+            alarm: Alarm::new(),
             calls: parts.calls,
             jobs: parts.jobs,
             answers: parts.answers,
@@ -133,7 +135,7 @@ impl Driver {
         let mut phase = self.board.phase.subscribe();
         loop {
             self.work().await;
-            let timer = self.timer();
+            let (now, due) = self.next();
             tokio::select! {
                 call = self.calls.next(), if self.waiting.len() < WAITING => match call {
                     Some(call) => self.called(call).await,
@@ -145,7 +147,7 @@ impl Driver {
                     self.question = None;
                     self.inputs.push_back(input);
                 }
-                () = sleep(timer) => {}
+                () = self.alarm.ring(now, due) => {}
                 () = left(&mut phase) => break,
             }
         }
@@ -358,14 +360,13 @@ impl Driver {
     }
 
     fn is_due(&self) -> bool {
-        self.core.next_timeout().is_some_and(|due| due <= self.clock.now().time)
+        let (now, due) = self.next();
+        due.is_some_and(|due| due <= now)
     }
 
-    /// How long to sleep at most. Timers stand still while the device sleeps, so a long wait is cut
-    /// into pieces.
-    fn timer(&self) -> Duration {
-        let due = self.core.next_timeout().map(|due| due.since(self.clock.now().time));
-        due.map_or(NAP, |ms| Duration::from_millis(ms).min(NAP))
+    /// The time, and when the machine wants to be told of it.
+    fn next(&self) -> (Time, Option<Time>) {
+        (self.clock.now().time, self.core.next_timeout())
     }
 }
 
@@ -408,5 +409,3 @@ fn note(event: &Event) {
 const WAITING: usize = 1024;
 /// Frames that wait for the machine, over all connections; senders wait when there are more.
 const NEWS: usize = 64;
-/// The longest sleep.
-const NAP: Duration = Duration::from_secs(30);

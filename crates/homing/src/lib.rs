@@ -66,6 +66,7 @@ pub mod store;
 pub mod transport;
 
 mod account_file;
+mod alarm;
 mod clock;
 mod data_dir;
 mod device;

@@ -37,11 +37,11 @@ impl Driver {
             if self.writing == 0 && !has_errands {
                 return;
             }
-            let timer = self.timer();
+            let (now, due) = self.next();
             tokio::select! {
                 Some(answer) = self.answers.recv() => self.answered(answer),
                 Some((id, news)) = self.news.recv() => self.heard(id, news),
-                () = sleep(timer) => {}
+                () = self.alarm.ring(now, due) => {}
                 () = sleep_until(patience) => {
                     tracing::debug!(writing = self.writing, "closing with work left");
                     return;
