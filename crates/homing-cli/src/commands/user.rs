@@ -1,5 +1,7 @@
 //! `homing user`: the users of an app, through the admin API of a running server.
 
+mod static_token;
+
 use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -94,6 +96,8 @@ enum Command {
         #[command(flatten)]
         words: Words,
     },
+    /// Give a user a static token, or take it away (the form nim-static).
+    StaticToken(static_token::Arguments),
     /// On what a user is signed in.
     Sessions(One),
     /// Who of these is online, and on what.
@@ -169,6 +173,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             }
             print(&one.act(&api, "kick", &body)?, governed);
         }
+        Command::StaticToken(of) => print(&static_token::run(&api, of)?, static_token::said),
         Command::Sessions(one) => {
             let path = format!("{}/sessions", one.path());
             print(&api.get(&path, &one.cannot("show the sessions of"))?, show::sessions);
@@ -301,6 +306,7 @@ Examples:
   homing user ban --app-id 1 dave --for 12h --text 'Too many messages'
   homing user kick --app-id 1 dave                         every session
   homing user kick --app-id 1 dave --except SESSION --revoke-credentials
+  homing user static-token set --app-id 1 dave             prints the token, this once
   homing user sessions --app-id 1 dave --json | jq -r '.sessions[].session'
   homing user online --app-id 1 dave erin
 

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::program::{Drive, Server, assert_failed, run, stdout};
+use crate::program::{Drive, Server, assert_failed, run, stderr, stdout};
 
 fn json_of(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -92,6 +92,43 @@ fn a_kick_a_ban_and_the_online_status_concern_real_devices() {
     assert_eq!(phone.refused("login", json!({"user": "alice", "token": token})), "user_banned");
     server.operate("user", ["unban", "--app-id", "1", "alice"]);
     phone.login("alice", &token);
+}
+
+/// S-8.1: `nim-static`, from the operator to the device and back.
+#[test]
+fn a_static_token_is_drawn_or_given_shown_once_and_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let mut phone = Drive::start(server.url(), &folder.path().join("phone"), "ios");
+    let login = |token: &str| json!({"user": "dave", "token": token, "format": "nim-static"});
+    let act = |act| server.operate("user", ["static-token", act, "--app-id", "1", "dave"]);
+    assert_failed(&act("set"), "user_not_found");
+    server.operate("user", ["create", "--app-id", "1", "dave"]);
+
+    let drawn = act("set");
+    assert!(stderr(&drawn).contains("homing app set 1 nim_static=true"), "{drawn:?}");
+    let drawn = stdout(&drawn).trim_end().to_owned();
+    assert_eq!(drawn.len(), 64);
+    assert_eq!(phone.refused("login", login(&drawn)), "credential_type_disabled");
+    assert!(server.app(["set", "1", "nim_static=true"]).status.success());
+    // A refused credential is not shown again (S-8.5).
+    let drawn = act("set");
+    assert_eq!(stderr(&drawn), "");
+    phone.done("login", login(stdout(&drawn).trim_end()));
+
+    let given = "a text of the app's own";
+    let set = ["static-token", "set", "--app-id", "1", "dave", "--json", "--token", given];
+    let answer = server.operate("user", set);
+    assert_eq!(json_of(&answer), json!({"user": "dave"}));
+    phone.done("login", login(given));
+    let short = ["static-token", "set", "--app-id", "1", "dave", "--token", "short"];
+    assert_failed(&server.operate("user", short), "16 to 128 bytes");
+
+    assert_eq!(stdout(&act("clear")), "done\n");
+    // The session lives on; the token opens nothing more.
+    assert_eq!(phone.done("status", json!({}))["session"]["state"], "SignedIn");
+    let mut laptop = Drive::start(server.url(), &folder.path().join("laptop"), "linux");
+    assert_eq!(laptop.refused("login", login(given)), "credential_bad_signature");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `POST /v1/apps/{app}/users/{user}/static-token`: a user's static token, made or refreshed (S-8.1).
+//! `/v1/apps/{app}/users/{user}/static-token`: a user's static token, made, refreshed or taken away (S-8.1).
 
 use axum::extract::State;
 use axum::routing::post;
@@ -16,7 +16,7 @@ use super::{Admin, Api, audit};
 use crate::store::Act;
 
 pub(super) fn routes() -> Router<Api> {
-    Router::new().route("/v1/apps/{app}/users/{user}/static-token", post(set))
+    Router::new().route("/v1/apps/{app}/users/{user}/static-token", post(set).delete(clear))
 }
 
 #[derive(Deserialize)]
@@ -26,7 +26,7 @@ struct Choice {
     token: Option<String>,
 }
 
-/// The one answer that shows the token: the server keeps its hash. The token before it is dead from
+/// `POST`: the one answer that shows the token: the server keeps its hash. The token before it is dead from
 /// here on; sessions live on.
 async fn set(
     who: Admin,
@@ -43,6 +43,14 @@ async fn set(
     api.gateway.store.govern(app, user.clone(), act).await?;
     audit::user(&who, "set_static_token", app, &user, 0);
     Ok(Json(json!({ "user": user.as_str(), "token": token.expose() })))
+}
+
+/// `DELETE`: no static token is the user's any more, also if none was. Sessions live on.
+async fn clear(who: Admin, State(api): State<Api>, user: UserPath) -> Result<Json<Value>, Problem> {
+    let (app, user) = app_and_user(user)?;
+    api.gateway.store.govern(app, user.clone(), Act::ClearStaticToken).await?;
+    audit::user(&who, "clear_static_token", app, &user, 0);
+    Ok(Json(json!({ "user": user.as_str() })))
 }
 
 fn checked(token: String) -> Result<String, Error> {

@@ -171,6 +171,8 @@ pub enum Act {
     RevokeCredentials,
     /// Gives the user another static token, whose hash this is (S-8.1).
     SetStaticToken(SecretHash),
+    /// Takes the user's static token away (S-8.1).
+    ClearStaticToken,
     /// Marks the account as deleted and ends all sessions.
     Delete {
         /// Words for the user, at most 256 bytes.

@@ -302,6 +302,10 @@ impl State {
                 sessions.set_static_token(*hash, now);
                 Vec::new()
             }
+            Act::ClearStaticToken => {
+                sessions.static_token = None;
+                Vec::new()
+            }
         };
         self.journal_sessions(user);
         let ended = losers.len();
