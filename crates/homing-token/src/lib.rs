@@ -142,8 +142,10 @@ pub fn mint(format: Format, key: &Key, grant: &Grant<'_>) -> Result<Token, Error
 /// One of the `credential_…` codes. The texts hold neither the token nor a key (S-8.7).
 pub fn verify(format: Format, token: &Token, expected: &Expected<'_>) -> Result<Claims, Error> {
     if format == Format::ThirdParty {
-        return Err(Error::new(Code::CREDENTIAL_TYPE_DISABLED)
-            .with_text("only the app's own server can judge a third-party credential"));
+        return Err(Error::new(Code::CREDENTIAL_TYPE_DISABLED).with_text(
+            "no key proves a third-party credential: the app's own server is asked about it, at \
+                 the address in the app's setting third_party_url",
+        ));
     }
     if expected.keys.is_empty() {
         return Err(Error::new(Code::CREDENTIAL_TYPE_DISABLED)

@@ -139,6 +139,26 @@ fn a_batch_file_that_is_not_there_is_told() {
     assert_failed(&output, "No such file");
 }
 
+/// S-8.1: no key can judge it, so none is asked for.
+#[test]
+fn a_third_party_credential_needs_no_key_and_is_told_who_can_judge_it() {
+    let verify = |format| {
+        let form = ["token", "verify", "--format", format, "--app-id", "1", "--user", "alice", "x"];
+        homing(form).env_remove("HOMING_KEY").output().unwrap()
+    };
+    let refused = verify("third-party");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let error: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert_eq!(error["error"]["name"], "credential_type_disabled");
+    assert!(error["error"]["text"].as_str().unwrap().contains("third_party_url"), "{error}");
+    for format in ["usersig", "token04", "token04-cbc", "nim-static", "nim-dynamic", "jwt"] {
+        let usage = verify(format);
+        assert_eq!(usage.status.code(), Some(2), "{format}: {usage:?}");
+        assert!(stderr(&usage).contains("--key"), "{usage:?}");
+    }
+    assert_eq!(verify("nonsense").status.code(), Some(1));
+}
+
 #[test]
 fn the_key_can_come_from_the_environment_and_is_never_shown() {
     let arguments = ["token", "mint", "--format", "usersig", "--app-id", "7", "--user", "alice"];

@@ -8,7 +8,7 @@ use homing_proto::Error;
 use homing_proto::id::{AppId, UserId};
 use homing_proto::secret::Token;
 use homing_token::batch::{Request, error_to_json, key_ring, verify_lines};
-use homing_token::{Claims, Key, Rules};
+use homing_token::{Claims, Format, Key, Rules};
 
 use super::judged_at;
 use super::progress::Metered;
@@ -19,6 +19,7 @@ use crate::failure::Failure;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The form that it must have: usersig, token04, token04-cbc, nim-static, nim-dynamic, jwt, app-sign.
+    /// A third-party credential can be judged by the app's own server alone.
     #[arg(long, value_name = "FORMAT", required_unless_present = "batch")]
     format: Option<String>,
     /// The app it must be for.
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
         value_name = "KEY",
         env = "HOMING_KEY",
         hide_env_values = true,
-        required_unless_present = "batch"
+        required_if_eq_any = keyed()
     )]
     key: Option<String>,
     /// The user it must be for.
@@ -76,17 +77,26 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
 fn judge(arguments: &Arguments) -> Result<Claims, Error> {
     let given = |text: &Option<String>| text.clone().expect("clap requires it without --batch");
     let format = given(&arguments.format).parse()?;
-    let key = Key::new(given(&arguments.key))?;
+    let keys = match format {
+        Format::ThirdParty => Vec::new(),
+        _ => key_ring(format, Key::new(given(&arguments.key))?, arguments.app_key.clone())?,
+    };
     Request {
         format,
         app: AppId::new(arguments.app_id.expect("clap requires it without --batch"))?,
         user: UserId::parse(&given(&arguments.user))?,
-        keys: key_ring(format, key, arguments.app_key.clone())?,
+        keys,
         rules: Rules { cbc: arguments.allow_cbc.into(), ..Rules::default() },
         now: judged_at(arguments.now),
         token: Token::new(given(&arguments.token)),
     }
     .verify()
+}
+
+/// `--format` with any of these needs `--key`.
+fn keyed() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let keyed = Format::ALL.iter().filter(|format| **format != Format::ThirdParty);
+    keyed.map(|format| ("format", format.name()))
 }
 
 /// Verdicts are the output; that some are refusals is no failure of the work.
@@ -143,8 +153,8 @@ What the errors mean:
   credential_wrong_user     it is genuine, and another user's
   credential_not_yet_valid  its issue time is more than 5 minutes ahead
   credential_expired        its time is over
-  credential_type_disabled  the AES-CBC form of token04 without --allow-cbc; third-party, which only
-                            your own server can judge
+  credential_type_disabled  the AES-CBC form of token04 without --allow-cbc; third-party, which no key
+                            proves: your own server is asked (homing app set N third_party_url=…)
   invalid_argument          the line or the key is wrong: token04 wants 16, 24 or 32 bytes, nim-dynamic
                             an app key, jwt in PEM a P-256 or Ed25519 key
 
