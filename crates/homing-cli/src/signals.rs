@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once.
+//! SIGTERM and SIGINT: the first asks for an orderly end, the second ends at once. SIGCONT: the program
+//! was stopped and goes on.
 
 use std::io;
 
@@ -17,6 +18,11 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
+    }
+
+    /// The times at which the program goes on after it was stopped. Called inside a runtime.
+    pub(crate) fn continued() -> io::Result<Signal> {
+        signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))
     }
 
     /// Waits for the next one.

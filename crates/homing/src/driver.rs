@@ -247,6 +247,7 @@ impl Driver {
     async fn called(&mut self, call: Call) {
         match call {
             Call::Hint(hint) => {
+                tracing::debug!(?hint, "a hint");
                 if hint == Hint::NetworkUp {
                     self.transport.network_changed();
                 }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use homing::{ConversationId, Message};
+use tokio::signal::unix::Signal;
 use tokio::time::{Instant, sleep_until};
 
 use super::talk::{Flow, Talk, Told, now, peer, text};
@@ -25,16 +26,17 @@ struct Printed {
 
 pub(super) async fn run(mut talk: Talk) -> Outcome {
     let mut signals = Signals::take().map_err(crate::commands::no_signals)?;
+    let continued = Signals::continued().map_err(crate::commands::no_signals)?;
     talk.begin();
     let outcome = tokio::select! {
-        outcome = converse(&mut talk) => outcome,
+        outcome = converse(&mut talk, continued) => outcome,
         () = signals.next() => Ok(Done::Well),
     };
     talk.client.close().await;
     outcome
 }
 
-async fn converse(talk: &mut Talk) -> Outcome {
+async fn converse(talk: &mut Talk, mut continued: Signal) -> Outcome {
     let mut printed = Printed::default();
     sign_in(talk, &mut printed).await?;
     let mut lines = lines::stdin();
@@ -44,6 +46,7 @@ async fn converse(talk: &mut Talk) -> Outcome {
             told = talk.next() => if printed.show(talk, &told).await == Flow::Quit {
                 return Ok(Done::Well);
             },
+            Some(()) = continued.recv() => talk.continued().await,
             line = lines.recv() => {
                 let Some(line) = line else { return send_the_rest(talk, &mut printed).await };
                 let Line::Whole(line) = line else {

@@ -46,7 +46,7 @@ pub(super) async fn run(mut talk: Talk) -> Outcome {
 }
 
 async fn converse(talk: &mut Talk, terminal: &mut ratatui::DefaultTerminal) -> io::Result<()> {
-    let mut signals = Signals::take()?;
+    let (mut signals, mut continued) = (Signals::take()?, Signals::continued()?);
     let mut keys = keys();
     let mut view = View::default();
     let mut second = interval(Duration::from_secs(1));
@@ -70,6 +70,11 @@ async fn converse(talk: &mut Talk, terminal: &mut ratatui::DefaultTerminal) -> i
                 asked = Instant::now();
                 talk.refresh_presence();
             },
+            Some(()) = continued.recv() => {
+                // Something else was on it meanwhile.
+                terminal.clear()?;
+                talk.continued().await;
+            }
             () = signals.next() => return Ok(()),
         }
     }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use homing::{
-    Client, Content, ContentView, ConversationId, ConversationView, Credential, DeviceInfo, Error,
-    Event, Fact, LocalData, Logged, Message, PendingMessage, SendState, Status, Subscription,
-    UserId, WallTime,
+    Client, Content, ContentView, ConversationId, ConversationView, DeviceInfo, Error, Event, Fact,
+    Hint, LocalData, Logged, Message, PendingMessage, SendState, Status, Subscription, UserId,
+    WallTime,
 };
 use tokio::sync::mpsc;
 
+use super::credentials::Credentials;
 use super::typed::{HELP, Typed, Wipe};
 use super::words;
 
@@ -28,7 +29,9 @@ pub(super) struct Talk {
     pub(super) waiting: Vec<PendingMessage>,
     /// Who is online, as far as asked.
     pub(super) online: BTreeMap<UserId, bool>,
-    credential: Option<Credential>,
+    credentials: Credentials,
+    /// Why the token command gave none.
+    failures: mpsc::Receiver<Error>,
     devices: Vec<DeviceInfo>,
     journal: Subscription<Fact>,
     /// What calls on their way will tell.
@@ -87,7 +90,8 @@ impl Talk {
     pub(super) fn new(
         client: Client,
         user: UserId,
-        credential: Option<Credential>,
+        credentials: Credentials,
+        failures: mpsc::Receiver<Error>,
         with: Option<UserId>,
     ) -> Self {
         let (tell, news) = mpsc::channel(NEWS);
@@ -102,7 +106,8 @@ impl Talk {
             history: Vec::new(),
             waiting: Vec::new(),
             online: BTreeMap::new(),
-            credential,
+            credentials,
+            failures,
             devices: Vec::new(),
             journal,
             tell,
@@ -115,17 +120,9 @@ impl Talk {
     /// Goes on where this device stopped, which displaces nobody; signs in anew where it cannot.
     pub(super) fn begin(&self) {
         let (client, user) = (self.client.clone(), self.user.clone());
-        let credential = self.credential.clone();
+        let credentials = self.credentials.clone();
         self.spawn(async move {
-            let resumed = client.login_offline(user.as_str(), credential.clone()).await;
-            let result = match (resumed, credential) {
-                (Ok(_), _) => Ok(()),
-                (Err(_), Some(credential)) => {
-                    client.login(user.as_str(), credential).await.map(|_| ())
-                }
-                (Err(error), None) => Err(error),
-            };
-            News::Told(Told::SignedIn(result))
+            News::Told(Told::SignedIn(credentials.begin(&client, user.as_str()).await))
         });
     }
 
@@ -133,6 +130,7 @@ impl Talk {
     pub(super) async fn next(&mut self) -> Told {
         tokio::select! {
             Some(news) = self.news.recv() => self.heard_news(news),
+            Some(failure) = self.failures.recv() => Told::Notice(failure.sentence().to_owned()),
             entry = self.journal.next() => match entry {
                 None => Told::End,
                 Some(Logged::Entry(Fact::Status(status))) => self.heard_status(*status),
@@ -227,8 +225,20 @@ impl Talk {
         }
     }
 
-    /// Does what was typed.
+    /// The program goes on after it was stopped (Ctrl-Z and `fg`): the link may have died meanwhile, and
+    /// somebody looks at it again (S-6.3).
+    pub(super) async fn continued(&self) {
+        for hint in [Hint::Wake, Hint::Foreground] {
+            // A client that is closed needs no hints.
+            let _ = self.client.hint(hint).await;
+        }
+    }
+
+    /// Does what was typed. Whoever types wants to be connected now (S-6.3).
     pub(super) async fn typed(&mut self, typed: Typed) -> (Flow, Told) {
+        if !self.status.is_connected() {
+            let _ = self.client.hint(Hint::Tap).await;
+        }
         let told = match typed {
             Typed::Nothing => Told::Nothing,
             Typed::Words(words) => self.send(words).await,
@@ -256,8 +266,7 @@ impl Talk {
             }
             Typed::Login(token) => self.login(token),
             Typed::Renew(token) => {
-                let credential = Credential::usersig(token);
-                self.credential = Some(credential.clone());
+                let credential = self.credentials.give(token);
                 let client = self.client.clone();
                 self.call(async move {
                     client.renew(credential).await?;
@@ -301,15 +310,12 @@ impl Talk {
 
     fn login(&mut self, token: Option<String>) -> Told {
         if let Some(token) = token {
-            self.credential = Some(Credential::usersig(token));
+            self.credentials.give(token);
         }
-        let Some(credential) = self.credential.clone() else {
-            return Told::Notice("A token is needed: /login TOKEN".to_owned());
-        };
         let (client, user) = (self.client.clone(), self.user.clone());
+        let credentials = self.credentials.clone();
         self.spawn(async move {
-            let result = client.login(user.as_str(), credential).await.map(|_| ());
-            News::Told(Told::SignedIn(result))
+            News::Told(Told::SignedIn(credentials.login(&client, user.as_str()).await))
         });
         Told::Nothing
     }
