@@ -3,7 +3,6 @@
 //! Every answer that is no success is a problem document ([`problem`]) with a code of the one table.
 
 mod apps;
-mod audit;
 mod form;
 mod policy;
 mod problem;
@@ -83,11 +82,11 @@ async fn no_such_method(method: Method, uri: Uri) -> Problem {
 }
 
 /// Somebody who showed the admin token. A handler that takes it can be called by nobody else.
-struct Admin;
+pub(crate) struct Admin;
 
 impl Admin {
     /// Who it is, for the log.
-    const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         "admin_token"
     }
 }

@@ -3,6 +3,7 @@
 mod admin_token;
 mod api;
 pub mod apps;
+mod audit;
 pub mod clock;
 pub mod config;
 pub mod dev;

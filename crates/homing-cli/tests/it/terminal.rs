@@ -184,6 +184,49 @@ fn a_kick_record_waits_for_a_device_that_was_killed() {
     killed_and_reopened(phone, &server, &store, "Kicked");
 }
 
+/// V-3, S-7.6: whoever loses a place is in the server's audit log, connected or not, with who took it
+/// and why.
+#[test]
+fn every_session_that_lost_its_place_has_a_line_in_the_audit_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let data = folder.path().join("server");
+    let server = Server::start_logging(&data, std::fs::File::create(&log).unwrap());
+    let device = |name: &str, platform: &str| {
+        let mut device = Drive::start(server.url(), &folder.path().join(name), platform);
+        device.login("alice", &server.token("alice"));
+        let devices = device.done("devices", json!({}))["devices"].clone();
+        let own = devices.as_array().unwrap().iter().find(|d| d["platform"] == platform).cloned();
+        (device, own.unwrap()["session"].as_str().unwrap().to_owned())
+    };
+    let (mut phone, first) = device("phone", "ios");
+    // Away when it loses its place.
+    phone.done("network", json!({"cut": true}));
+    let (mut tablet, second) = device("tablet", "android");
+    let (mut laptop, third) = device("laptop", "linux");
+    laptop.done("kick_device", json!({"session": second}));
+    tablet.event(0, "kicked");
+    operate(&server, ["kick", "--app-id", "1", "alice", "--text", "private words"]);
+    laptop.event(0, "kicked");
+    let log = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("homing::audit")).collect();
+    let lost = |session: &str, words: &[&str]| {
+        let of = format!("user=alice session={session}");
+        let found: Vec<_> = lines.iter().filter(|line| line.contains(&of)).collect();
+        let [line] = found[..] else { panic!("{of}: {lines:#?}") };
+        for words in words {
+            assert!(line.contains(words), "{words}: {line}");
+        }
+    };
+    lost(&first, &[&format!("by={second}"), r#"reason="policy""#, r#"platform="android""#]);
+    lost(&second, &[&format!("by={third}"), r#"reason="own_device""#, r#"platform="linux""#]);
+    lost(&third, &[r#"by="server""#, r#"reason="server""#, r#"act="lost""#]);
+    let operator =
+        lines.iter().find(|line| line.contains(r#"act="kick""#)).expect("the operator's");
+    assert!(operator.contains(r#"by="admin_token""#) && operator.contains("ended=1"), "{operator}");
+    assert!(!log.contains("private words"));
+}
+
 /// S-7.10: of two copies of one data directory one is parted from the session, for good.
 #[test]
 fn a_copied_data_directory_ends_as_a_device_conflict_and_not_as_an_endless_swap() {

@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use self::credentials::NewKey;
 use super::policy;
 use super::problem::Problem;
-use super::{Admin, Api, audit};
+use super::{Admin, Api};
 use crate::apps::{App, AppChange, NewApp, Registration};
+use crate::audit;
 
 /// `GET /v1/apps`.
 pub(super) async fn list(_: Admin, State(api): State<Api>) -> Json<Value> {

@@ -18,8 +18,9 @@ use serde_json::{Map, Value, json};
 use super::form::Form;
 use super::problem::Problem;
 use super::users::{self, AppPath, app_id};
-use super::{Admin, Api, audit};
+use super::{Admin, Api};
 use crate::apps::AppChange;
+use crate::audit;
 use crate::store::{Outlook, Trial};
 
 pub(super) fn routes() -> Router<Api> {

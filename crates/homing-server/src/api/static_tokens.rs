@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::form::Form;
 use super::problem::Problem;
 use super::users::{UserPath, app_and_user};
-use super::{Admin, Api, audit};
+use super::{Admin, Api};
+use crate::audit;
 use crate::store::Act;
 
 pub(super) fn routes() -> Router<Api> {

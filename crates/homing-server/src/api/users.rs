@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use super::form::Form;
 use super::problem::Problem;
-use super::{Admin, Api, audit};
+use super::{Admin, Api};
+use crate::audit;
 use crate::store::{Act, Chosen, Credentials, Made, NewUser, UserPage, UserView};
 
 pub(super) fn routes() -> Router<Api> {

@@ -4,11 +4,13 @@ use homing_core::server::registry::{ConnId, Loser};
 use homing_proto::Error;
 use homing_proto::device::{DeviceInfo, KickRecord};
 use homing_proto::frame::{Refuse, Response, Welcome};
-use homing_proto::id::SessionId;
+use homing_proto::id::{AppId, SessionId, UserId};
 use homing_proto::message::LogEntry;
 use homing_proto::time::WallTime;
 
+use super::state::User;
 use super::{Deliver, UserKey};
+use crate::audit;
 
 /// One thing to tell, in commit order.
 pub(super) enum Effect {
@@ -36,7 +38,10 @@ pub(super) enum Effect {
         entry: LogEntry,
     },
     Displaced {
-        conn: ConnId,
+        app: AppId,
+        user: UserId,
+        /// `None`: the loser is away, and is told when it comes back.
+        conn: Option<ConnId>,
         record: Box<KickRecord>,
         until: Option<WallTime>,
     },
@@ -63,11 +68,10 @@ impl Effects {
         self.0.push(effect);
     }
 
-    pub(super) fn displaced(&mut self, losers: Vec<Loser>) {
+    pub(super) fn displaced(&mut self, whose: &User, losers: Vec<Loser>) {
         for Loser { conn, record, until } in losers {
-            if let Some(conn) = conn {
-                self.push(Effect::Displaced { conn, record: Box::new(record), until });
-            }
+            let (app, user, record) = (whose.app, whose.id.clone(), Box::new(record));
+            self.push(Effect::Displaced { app, user, conn, record, until });
         }
     }
 
@@ -89,7 +93,12 @@ impl Effects {
                 Effect::Ended { conn, session } => to.ended(conn, session, Ok(())),
                 Effect::Answer { conn, id, body } => to.answer(conn, id, body),
                 Effect::Entry { user, offset, entry } => to.entry(user, offset, &entry),
-                Effect::Displaced { conn, record, until } => to.displaced(conn, record, until),
+                Effect::Displaced { app, user, conn, record, until } => {
+                    audit::lost(app, &user, &record);
+                    if let Some(conn) = conn {
+                        to.displaced(conn, record, until);
+                    }
+                }
                 Effect::Superseded { conn } => to.superseded(conn),
                 Effect::LoggedOut { conn } => to.logged_out(conn),
                 Effect::Devices { user, devices } => to.devices(user, &devices),

@@ -146,7 +146,9 @@ impl State {
         if let Some(conn) = bound.superseded {
             out.push(Effect::Superseded { conn });
         }
-        out.displaced(bound.displaced);
+        if !bound.displaced.is_empty() {
+            out.displaced(self.user(key)?, bound.displaced);
+        }
         out.push(Effect::Bound { conn, user: key, welcome: Box::new(welcome) });
         if bound.devices_changed {
             self.tell_devices(key, now, out)?;
@@ -242,7 +244,7 @@ impl State {
             return Ok(Err(Code::SESSION_NOT_FOUND.into()));
         }
         self.journal_sessions(from.user);
-        out.displaced(losers);
+        out.displaced(self.user(from.user)?, losers);
         self.tell_devices(from.user, now, out)?;
         Ok(Ok(Response::Done))
     }
@@ -309,8 +311,8 @@ impl State {
         };
         self.journal_sessions(user);
         let ended = losers.len();
-        out.displaced(losers);
         if ended > 0 {
+            out.displaced(self.user(user)?, losers);
             self.tell_devices(user, now, out)?;
         }
         Ok(Ok(ended))
