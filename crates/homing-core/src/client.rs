@@ -17,6 +17,7 @@ mod asking;
 mod checks;
 mod connection;
 mod delivery;
+mod jobs;
 mod link;
 mod outbox;
 mod pacing;
@@ -45,6 +46,7 @@ use homing_proto::time::{Now, Time};
 use homing_proto::{Code, Error};
 
 use self::asking::Asking;
+use self::jobs::DurableJobs;
 use self::link::Link;
 use self::outbox::Outbox;
 use self::pacing::Pacing;
@@ -108,6 +110,8 @@ pub struct Client {
     welcome_page: Option<(SyncPage, Vec<OutboxAck>)>,
     /// What follows when a write is durable.
     writes: BTreeMap<BatchId, Write>,
+    /// The ends of sessions that are on the disk: only these are told the server.
+    durable_jobs: DurableJobs,
     /// Explicit logins that reached the network, oldest first (S-3.5).
     logins: VecDeque<Time>,
     /// The account's sessions, as last told.
@@ -241,6 +245,7 @@ impl Client {
     pub fn new(config: Config, account: Account) -> Self {
         let why = account.last.as_ref().and_then(|last| last.ended.clone()).unwrap_or(Why::Never);
         let rng = Rng::new(config.seed);
+        let durable_jobs = DurableJobs::new(&account.jobs);
         let status = Status {
             seq: 1,
             session: SessionStatus::SignedOut { why: why.clone() },
@@ -266,6 +271,7 @@ impl Client {
             replays: 0,
             welcome_page: None,
             writes: BTreeMap::new(),
+            durable_jobs,
             logins: VecDeque::new(),
             devices: Vec::new(),
             network: Network::Up,
@@ -469,6 +475,7 @@ impl Client {
 
     fn persisted(&mut self, turn: &mut Turn<'_>, batch: BatchId) {
         self.link_persisted(batch);
+        self.jobs_persisted(turn, batch);
         let Some(write) = self.writes.remove(&batch) else { return };
         match write {
             Write::Account => {}
@@ -503,6 +510,7 @@ impl Client {
         if damage.is_none() {
             self.link_persist_failed(turn, batch, &error);
         }
+        self.durable_jobs.failed(batch);
         let Some(write) = self.writes.remove(&batch) else { return };
         if generation.is_none() {
             self.unsaved = Some(turn.now.time + RETRY_MS);
@@ -547,6 +555,7 @@ impl Client {
     fn persist_account(&mut self, turn: &mut Turn<'_>, write: Write) -> BatchId {
         let batch = self.next_batch();
         turn.put(Output::PersistAccount(batch, Box::new(self.account.clone())));
+        self.durable_jobs.saving(batch, &self.account.jobs);
         // Whatever could not be stored before is in this record too.
         self.unsaved = None;
         self.writes.insert(batch, write);

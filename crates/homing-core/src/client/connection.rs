@@ -2,7 +2,7 @@
 
 use homing_proto::device::{Device, KickRecord};
 use homing_proto::frame::{
-    Binding, ClientFrame, Close, Hello, Intent, Refuse, Resume, ServerFrame, Welcome,
+    Binding, ClientFrame, Close, EndSession, Hello, Intent, Refuse, Resume, ServerFrame, Welcome,
 };
 use homing_proto::id::SessionId;
 use homing_proto::limits::PROTO;
@@ -190,7 +190,8 @@ impl Client {
         }
     }
 
-    /// The ends of sessions go out on a connection that is there already.
+    /// The ends of sessions go out on a connection that is there already: what is on the disk at
+    /// once, the rest when it is.
     pub(super) fn run_errand(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         self.transmit_jobs(turn, attempt);
         self.link = Link::Errand { attempt, since: turn.now.time };
@@ -263,7 +264,7 @@ impl Client {
             Session::SigningIn(_) => Some(Purpose::Session),
             Session::SignedIn(account) if account.wants_link() => Some(Purpose::Session),
             Session::SignedIn(_) | Session::SignedOut(_) => {
-                (!self.account.jobs.is_empty()).then_some(Purpose::Errand)
+                self.jobs().next().map(|_| Purpose::Errand)
             }
             Session::Ending(_) => None,
         }
@@ -436,7 +437,7 @@ impl Client {
             && let Some(Resume { session, secret, .. }) = before.session
         {
             let app = self.config.app;
-            let end = homing_proto::frame::EndSession { app, user: before.user, session, secret };
+            let end = EndSession { app, user: before.user, session, secret };
             self.account.add_job(end);
         }
         self.replays = 0;
@@ -556,6 +557,21 @@ impl Client {
                 _ => self.credential_refused(turn, error),
             },
             _ => self.lost(turn, error, window_ms),
+        }
+    }
+
+    /// The ends of sessions that the server may be told now.
+    fn jobs(&self) -> impl Iterator<Item = &EndSession> {
+        self.durable_jobs.of(&self.account.jobs)
+    }
+
+    /// An errand that waited for the disk goes on.
+    pub(super) fn jobs_persisted(&mut self, turn: &mut Turn<'_>, batch: BatchId) {
+        let jobs = self.durable_jobs.saved(batch, &self.account.jobs);
+        if let Link::Errand { attempt, .. } = self.link {
+            for job in jobs {
+                turn.put(Output::Transmit(attempt, ClientFrame::EndSession(job)));
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! verdicts that end a session (S-3, S-4, S-5, S-8, S-9).
 
 use homing_proto::device::KickRecord;
-use homing_proto::frame::{Credential, EndSession, Intent};
+use homing_proto::frame::{Credential, Intent};
 use homing_proto::id::{LoginId, UserId};
 use homing_proto::limits::{LOGIN_TIMEOUT_MS, LOGINS_PER_WINDOW, TOKEN_BYTES};
 use homing_proto::time::{Time, WallTime};
@@ -604,11 +604,6 @@ impl Client {
             }
             self.logins.push_back(now);
         }
-    }
-
-    /// The ends of earlier sessions that the server is still to be told.
-    pub(super) fn jobs(&self) -> &[EndSession] {
-        &self.account.jobs
     }
 
     /// The account is signed in already (S-3.4).

@@ -5,13 +5,12 @@ use homing_core::client::{
     Command, Event, Hint, Input, LocalData, LoginOptions, Opened, Output, Reply,
     status::SessionStatus,
 };
-use homing_proto::device::{KickReason, KickRecord};
 use homing_proto::frame::{ClientFrame, Close, Intent, Refuse, Response, ServerFrame};
 use homing_proto::id::SessionId;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 
-use crate::client_desk::{Desk, Disk, Stores, entry, resumed, send, token, user, welcome};
+use crate::client_desk::{Desk, Disk, Stores, entry, kicked, resumed, send, token, user, welcome};
 
 /// S-6.6: one question, one answer; S-2.2.
 #[test]
@@ -201,7 +200,7 @@ fn attempts_never_exceed_twelve_a_minute_and_never_end() {
 fn a_kick_is_stored_before_it_is_announced_and_honoured_after_restart() {
     let mut desk = Desk::signed_in("alice");
     desk.disk = Disk::Stuck;
-    desk.receive(kicked());
+    desk.receive(kicked(SessionId([1; 16])));
     assert!(desk.events().is_empty());
     assert!(matches!(desk.session(), SessionStatus::SignedIn { .. }));
     let parked = desk.call(Command::ResumeLast);
@@ -236,7 +235,7 @@ fn a_login_displaced_before_it_was_stored_does_not_displace_the_winner() {
     desk.disk = Disk::Stuck;
     desk.receive(ServerFrame::Welcome(Box::new(welcome(1, 0))));
     desk.disk = Disk::Quick;
-    desk.receive(kicked());
+    desk.receive(kicked(SessionId([1; 16])));
     assert_eq!(desk.result(call).unwrap().unwrap_err().code, Code::KICKED);
     assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::Kicked(_) }));
     assert_eq!(desk.hellos().len(), 1);
@@ -549,7 +548,7 @@ fn a_verdict_of_a_later_version_is_obeyed_by_its_family() {
 fn a_verdict_that_a_full_disk_refused_is_stored_when_there_is_room() {
     let mut desk = Desk::signed_in("alice");
     desk.disk = Disk::Full;
-    desk.receive(kicked());
+    desk.receive(kicked(SessionId([1; 16])));
     assert!(matches!(desk.session(), SessionStatus::SignedOut { why: Why::Kicked(_) }));
     desk.put(Input::Hint(Hint::NetworkDown));
     desk.disk = Disk::Quick;
@@ -608,21 +607,5 @@ fn refuse(code: Code) -> ServerFrame {
         terminal: true,
         kick: None,
         holders: Vec::new(),
-    }))
-}
-
-fn kicked() -> ServerFrame {
-    ServerFrame::Close(Box::new(Close {
-        error: Code::KICKED.into(),
-        terminal: true,
-        retry_window_ms: None,
-        resume_ok: false,
-        kick: Some(KickRecord {
-            session: SessionId([1; 16]),
-            reason: KickReason::Policy,
-            by: None,
-            text: String::new(),
-            time: WallTime(1),
-        }),
     }))
 }

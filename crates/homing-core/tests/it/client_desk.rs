@@ -8,16 +8,16 @@ use homing_core::client::{
     Account, Attempt, BatchId, Client, Command, CommandId, Config, CredentialSource, DelayPolicy,
     Event, Generation, Input, LoginOptions, Opened, Output, Reply, Row,
 };
-use homing_proto::Error;
-use homing_proto::device::{Device, Platform};
+use homing_proto::device::{Device, KickReason, KickRecord, Platform};
 use homing_proto::frame::{
-    Binding, ClientFrame, Credential, Hello, Limits, Request, ServerFrame, SyncBody, SyncPage,
-    Welcome, Window,
+    Binding, ClientFrame, Close, Credential, Hello, Limits, Request, ServerFrame, SyncBody,
+    SyncPage, Welcome, Window,
 };
 use homing_proto::id::{AppId, ClientMsgId, ConversationId, DeviceId, SessionId, UserId};
 use homing_proto::message::{Content, LogEntry, Message, ReadMark};
 use homing_proto::secret::SessionSecret;
 use homing_proto::time::{Now, Time, WallTime};
+use homing_proto::{Code, Error};
 
 /// See the module.
 pub(crate) struct Desk {
@@ -131,7 +131,7 @@ impl Desk {
                             Disk::Quick => inputs.push(Input::Persisted(*batch)),
                             Disk::Stuck => {}
                             Disk::Full => {
-                                let error = Error::new(homing_proto::Code::STORE_FULL);
+                                let error = Error::new(Code::STORE_FULL);
                                 inputs.push(Input::PersistFailed(*batch, error));
                             }
                         }
@@ -316,11 +316,16 @@ impl Desk {
 
     /// The account record that was to be written last.
     pub(crate) fn stored_account(&self) -> Account {
+        self.account_write().1
+    }
+
+    /// As [`stored_account`](Self::stored_account), with its batch.
+    pub(crate) fn account_write(&self) -> (BatchId, Account) {
         self.out
             .iter()
             .rev()
             .find_map(|output| match output {
-                Output::PersistAccount(_, account) => Some((**account).clone()),
+                Output::PersistAccount(batch, account) => Some((*batch, (**account).clone())),
                 _ => None,
             })
             .expect("an account record was written")
@@ -412,4 +417,21 @@ pub(crate) fn entry(from: &str, seq: u64) -> LogEntry {
 /// A message for that user.
 pub(crate) fn send(to: &str, text: &str) -> Command {
     Command::Send { conversation: with(to), content: Content::text(text), client_id: None }
+}
+
+/// The end of a session by policy.
+pub(crate) fn kicked(session: SessionId) -> ServerFrame {
+    ServerFrame::Close(Box::new(Close {
+        error: Code::KICKED.into(),
+        terminal: true,
+        retry_window_ms: None,
+        resume_ok: false,
+        kick: Some(KickRecord {
+            session,
+            reason: KickReason::Policy,
+            by: None,
+            text: String::new(),
+            time: WallTime(1),
+        }),
+    }))
 }

@@ -10,7 +10,7 @@ use homing_proto::id::SessionId;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 
-use crate::client_desk::{Desk, resumed, send, token, user, welcome};
+use crate::client_desk::{Desk, Disk, kicked, resumed, send, token, user, welcome};
 
 /// S-9.2, I17: a logout made without a network is delivered when there is a server, be it after days
 /// and restarts; until then nothing signs in, and the server's address is not run down.
@@ -282,6 +282,66 @@ fn a_logout_may_take_the_local_data_with_it() {
     let mut desk = Desk::with(Desk::signed_in("alice").client.account().clone());
     desk.call(Command::Logout(LocalData::Wipe));
     assert_eq!(wiped(&desk), 1);
+}
+
+/// S-9.2, I5: an end is told the server when it is on the disk. A device that told it and forgot it
+/// would come back as a new session after a crash, since the server had nothing left to say.
+#[test]
+fn an_end_that_the_disk_refuses_is_told_when_there_is_room() {
+    type Act = fn(&mut Desk);
+    let acts: [(&str, Act); 3] = [
+        ("a logout", |desk| {
+            desk.call(Command::Logout(LocalData::Keep));
+        }),
+        ("a switch", |desk| {
+            desk.login("carol");
+        }),
+        ("a kick", |desk| desk.receive(kicked(SessionId([1; 16])))),
+    ];
+    for (what, act) in acts {
+        let mut desk = Desk::signed_in("alice");
+        let session = desk.client.account().last.clone().unwrap().session.unwrap().session;
+        desk.disk = Disk::Full;
+        desk.out.clear();
+        act(&mut desk);
+        go_on(&mut desk);
+        assert!(!ends(&desk.frames(), session), "{what} is told and may be forgotten");
+        desk.disk = Disk::Quick;
+        go_on(&mut desk);
+        assert!(ends(&desk.frames(), session), "{what} is never told");
+    }
+}
+
+/// S-9.2: on the link that is there an end waits for the disk only.
+#[test]
+fn a_logout_on_a_link_goes_out_when_it_is_durable() {
+    let mut desk = Desk::signed_in("alice");
+    let session = desk.client.account().last.clone().unwrap().session.unwrap().session;
+    desk.disk = Disk::Stuck;
+    desk.out.clear();
+    desk.call(Command::Logout(LocalData::Keep));
+    assert!(desk.frames().is_empty());
+    let batch = desk.account_write().0;
+    desk.put(Input::Persisted(batch));
+    assert!(ends(&desk.frames(), session));
+    assert!(desk.attempts().is_empty(), "the link that was there serves");
+}
+
+/// Some minutes in which connections come about when they are asked for.
+fn go_on(desk: &mut Desk) {
+    for _ in 0..20 {
+        if desk.is_dialing() {
+            desk.connect();
+        } else if desk.client.next_timeout().is_some() {
+            desk.wait();
+        }
+    }
+}
+
+fn ends(frames: &[ClientFrame], session: SessionId) -> bool {
+    frames
+        .iter()
+        .any(|frame| matches!(frame, ClientFrame::EndSession(end) if end.session == session))
 }
 
 fn refuse(code: Code, terminal: bool) -> ServerFrame {

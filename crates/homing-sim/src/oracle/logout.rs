@@ -1,4 +1,7 @@
 //! I17: logout works offline at once, and nothing signs in again without an explicit call.
+//!
+//! The server is told the end of a session only by a device that has it on its disk: one that told it
+//! and forgot it would take the session for a living one.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +28,13 @@ struct Door {
     /// Logins that need no explicit act.
     automatic: Vec<CommandId>,
     is_shut: bool,
+    /// The provider said that the user is signed out, and that is not on the disk yet: nobody was
+    /// promised that a crash does not undo it.
+    is_unsaved: bool,
     /// Sessions that were signed out of: they must not live on.
     left: Vec<SessionId>,
+    /// Ends that are on the disk and wait to be told.
+    durable: Vec<SessionId>,
 }
 
 impl Oracle for Logout {
@@ -42,6 +50,25 @@ impl Oracle for Logout {
                 door.automatic.clear();
                 let session = account.last.as_ref().and_then(|last| last.session.as_ref());
                 door.session = session.map(|resume| resume.session);
+                door.durable = account.jobs.iter().map(|job| job.session).collect();
+                if std::mem::take(&mut door.is_unsaved) {
+                    door.is_shut = false;
+                }
+            }
+            Fact::AccountStored(no, account) => {
+                let door = self.door(*no);
+                door.durable = account.jobs.iter().map(|job| job.session).collect();
+                let is_over = account.last.as_ref().is_some_and(|last| last.ended.is_some());
+                if is_over && std::mem::take(&mut door.is_unsaved) {
+                    door.left.extend(door.session.take());
+                }
+            }
+            Fact::Sent(no, _, ClientFrame::EndSession(end)) => {
+                if !self.door(*no).durable.contains(&end.session) {
+                    let session = end.session;
+                    findings
+                        .report(format!("{no:?} tells the end of {session}, and may forget it"));
+                }
             }
             // A device that sleeps does nothing at once.
             Fact::Slept(no) => {
@@ -56,9 +83,13 @@ impl Oracle for Logout {
             Fact::Provided(no, _, CredentialAnswer::SignedOut) => {
                 let door = self.door(*no);
                 door.is_shut = true;
-                door.left.extend(door.session.take());
+                door.is_unsaved = true;
             }
-            Fact::Called(no, _, Command::Login { .. }) => self.door(*no).is_shut = false,
+            Fact::Called(no, _, Command::Login { .. }) => {
+                let door = self.door(*no);
+                door.is_shut = false;
+                door.is_unsaved = false;
+            }
             Fact::Called(no, id, Command::LoginOffline { .. } | Command::ResumeLast) => {
                 self.door(*no).automatic.push(*id);
             }

@@ -12,8 +12,8 @@ use homing_core::client::{
 use homing_core::policy::{Policy, Preset};
 use homing_proto::device::{Device, KickReason, KickRecord, Platform};
 use homing_proto::frame::{
-    Binding, ClientFrame, Credential, Hello, Intent, Limits, Refuse, Resume, ServerFrame, SyncBody,
-    SyncPage, Welcome, Window,
+    Binding, ClientFrame, Credential, EndSession, Hello, Intent, Limits, Refuse, Resume,
+    ServerFrame, SyncBody, SyncPage, Welcome, Window,
 };
 use homing_proto::id::{
     AppId, ClientMsgId, ConversationId, Cursor, DeviceId, LoginId, SessionId, UserId,
@@ -450,6 +450,25 @@ fn i17_a_hello_after_a_logout() {
     story.completes(2, Ok(Reply::Done));
     assert_eq!(story.seen_by(), [""; 0]);
     story.sends(hello("alice", None, None));
+    assert!(story.seen_by().contains(&"I17 logout"));
+}
+
+#[test]
+fn i17_an_end_that_is_told_before_it_is_durable() {
+    let end = EndSession {
+        app: AppId::new(1).unwrap(),
+        user: user("alice"),
+        session: session(1),
+        secret: SessionSecret::new([7; 32]),
+    };
+    let account = Account { jobs: vec![end.clone()], ..Account::default() };
+    let mut story = Story::signed_in();
+    story.fact(Fact::AccountStored(D0, keep(account.clone())));
+    story.sends(ClientFrame::EndSession(end.clone()));
+    story.fact(Fact::Started(D0, keep(account))).sends(ClientFrame::EndSession(end.clone()));
+    assert!(!story.seen_by().contains(&"I17 logout"));
+    let mut story = Story::signed_in();
+    story.sends(ClientFrame::EndSession(end));
     assert!(story.seen_by().contains(&"I17 logout"));
 }
 
