@@ -124,3 +124,28 @@ pub enum AppChange {
 
 /// All apps at one moment; cheap to hand around.
 pub type Apps = Arc<BTreeMap<AppId, Arc<App>>>;
+
+/// All apps that were deleted; cheap to hand around.
+pub type DeletedApps = Arc<BTreeMap<AppId, DeletedApp>>;
+
+/// An app that was deleted, and how far what it had is erased (D-7).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeletedApp {
+    /// When it was deleted.
+    pub deleted: WallTime,
+    /// When nothing of it was left; `None`: something is.
+    pub done: Option<WallTime>,
+    /// What is erased so far.
+    pub erased: Erased,
+}
+
+/// How much was erased.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Erased {
+    /// Users with their sessions, logs and credentials.
+    pub users: u64,
+    /// Conversations.
+    pub conversations: u64,
+    /// Messages.
+    pub messages: u64,
+}

@@ -5,6 +5,7 @@ use homing_proto::device::KickRecord;
 use homing_proto::id::{AppId, UserId};
 
 use crate::api::Admin;
+use crate::apps::Erased;
 
 /// An operator did something to a user; `ended`: how many sessions it ended.
 pub(crate) fn user(who: &Admin, act: &str, app: AppId, user: &UserId, ended: usize) {
@@ -14,6 +15,22 @@ pub(crate) fn user(who: &Admin, act: &str, app: AppId, user: &UserId, ended: usi
 /// An operator did something to an app.
 pub(crate) fn app(who: &Admin, act: &str, app: AppId) {
     tracing::info!(target: TARGET, by = who.name(), act, %app);
+}
+
+/// All that a deleted app had is erased (D-7).
+pub(crate) fn app_erased(app: AppId, erased: Erased) {
+    let Erased { users, conversations, messages } = erased;
+    tracing::info!(
+        target: TARGET, by = "server", act = "app_erased", %app, users, conversations, messages
+    );
+}
+
+/// All that a deleted user had is erased (D-7).
+pub(crate) fn user_erased(app: AppId, user: &UserId, erased: Erased) {
+    let Erased { users: _, conversations, messages } = erased;
+    tracing::info!(
+        target: TARGET, by = "server", act = "user_erased", %app, %user, conversations, messages
+    );
 }
 
 /// A session lost its place, connected or not: to another session of the account, or to what the server

@@ -21,6 +21,10 @@
 //! Users and conversations in use are cached in bounded numbers ([`cache`]); what is not merged is
 //! pinned there, and the journal's bound bounds it. Nothing is held for a user who is merely there.
 //!
+//! # Deletion
+//! Deleting an app or a user is one row; what they had is erased afterwards, in slices like those of a
+//! merge, and goes on after a crash ([`erase`]).
+//!
 //! # Failure
 //! A commit that fails has not happened: SQLite rolls back, memory is read anew, and each command of
 //! the batch is answered with an error (`server_busy` when the disk is full). Reads go on. After a
@@ -40,6 +44,7 @@ mod app_rows;
 mod cache;
 mod command;
 mod effect;
+mod erase;
 mod error;
 mod log;
 mod merge;
@@ -64,7 +69,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use homing_core::server::registry::ConnId;
@@ -74,12 +79,12 @@ use homing_proto::id::{AppId, SessionId, UserId};
 use homing_proto::message::LogEntry;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error, limits};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use self::command::{Admin, Queued, Reply};
 use self::state::State;
 use self::writer::{Writer, busy};
-use crate::apps::{App, AppChange, Apps, NewApp};
+use crate::apps::{App, AppChange, Apps, DeletedApp, DeletedApps, NewApp};
 use crate::metrics::Histogram;
 
 pub use self::command::{
@@ -155,6 +160,8 @@ pub trait Deliver: Send + Sync + 'static {
     fn superseded(&self, conn: ConnId);
     /// The connection's session was ended by its device over another connection (S-9.2).
     fn logged_out(&self, conn: ConnId);
+    /// An app was deleted at that moment: whoever is connected to it has lost the account there.
+    fn app_deleted(&self, app: AppId, at: WallTime);
     /// The account's sessions changed (S-7.7). Called only while the user has a connection.
     fn devices(&self, user: UserKey, devices: &[DeviceInfo]);
 }
@@ -180,6 +187,7 @@ struct Shared {
     /// How long commits took.
     commits: Histogram,
     apps: RwLock<Apps>,
+    deleted: watch::Sender<DeletedApps>,
 }
 
 impl Store {
@@ -214,7 +222,7 @@ impl Store {
         let state = State::load(opened.tables, opened.run, options.cached)
             .map_err(|failure| OpenError::sqlite(&file, &failure))?;
         let shared = Arc::new(Shared::default());
-        shared.publish(&state.apps);
+        shared.publish(&state.apps, &state.deletions.apps);
         let (queue, commands) = mpsc::channel();
         let limit = options.queue;
         let writer = Writer::new(state, commands, Arc::clone(&shared), deliver, options);
@@ -255,12 +263,22 @@ impl Store {
 
     /// All apps, as of the last commit.
     pub fn apps(&self) -> Apps {
-        Arc::clone(&self.shared.apps.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        Arc::clone(&self.shared.apps.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// One app.
     pub fn app(&self, id: AppId) -> Option<Arc<App>> {
         self.apps().get(&id).cloned()
+    }
+
+    /// All apps that were deleted, and how far they are erased.
+    pub fn deleted_apps(&self) -> DeletedApps {
+        Arc::clone(&self.shared.deleted.borrow())
+    }
+
+    /// The same as it changes.
+    pub fn watch_deleted_apps(&self) -> watch::Receiver<DeletedApps> {
+        self.shared.deleted.subscribe()
     }
 
     /// Queues a command; its answer comes through [`Deliver`]. Never waits.
@@ -293,6 +311,15 @@ impl Store {
     /// `unknown_app`, `invalid_argument`, `server_busy`, `server_internal`.
     pub async fn change_app(&self, app: AppId, change: AppChange) -> Result<App, Error> {
         self.ask(|reply| Admin::ChangeApp(app, change, reply)).await
+    }
+
+    /// Deletes an app with all that it has (D-7). When this returns nobody gets in any more; the data
+    /// is erased from then on, as [`Store::deleted_apps`] tells. It may be asked again.
+    ///
+    /// # Errors
+    /// `unknown_app` for one that never was, `server_busy`, `server_internal`.
+    pub async fn delete_app(&self, app: AppId) -> Result<DeletedApp, Error> {
+        self.ask(|reply| Admin::DeleteApp(app, reply)).await
     }
 
     /// Creates a user; `false` when there was one.
@@ -408,8 +435,10 @@ impl Drop for Store {
 }
 
 impl Shared {
-    fn publish(&self, apps: &Apps) {
-        *self.apps.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(apps);
+    fn publish(&self, apps: &Apps, deleted: &DeletedApps) {
+        // First what is no more: at no moment is an app in neither.
+        self.deleted.send_replace(Arc::clone(deleted));
+        *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(apps);
     }
 }
 

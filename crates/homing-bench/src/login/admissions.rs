@@ -191,5 +191,6 @@ impl Deliver for Loops {
     fn displaced(&self, _: ConnId, _: Box<KickRecord>, _: Option<WallTime>) {}
     fn superseded(&self, _: ConnId) {}
     fn logged_out(&self, _: ConnId) {}
+    fn app_deleted(&self, _: AppId, _: WallTime) {}
     fn devices(&self, _: UserKey, _: &[DeviceInfo]) {}
 }

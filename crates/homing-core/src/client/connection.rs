@@ -1,6 +1,6 @@
 //! The way to the server: dialing, Hello and its answers (S-6).
 
-use homing_proto::device::{Device, KickRecord};
+use homing_proto::device::{Device, KickReason, KickRecord};
 use homing_proto::frame::{
     Binding, ClientFrame, Close, EndSession, Hello, Intent, Refuse, Resume, ServerFrame, Welcome,
 };
@@ -547,6 +547,11 @@ impl Client {
             | Code::ACCOUNT_DELETED
             | Code::USER_NOT_FOUND
             | Code::VERSION_TOO_OLD => self.end(turn, why(&error, kick.as_ref()), error),
+            // Without a record that names this session it is a server that never had the app, and
+            // so perhaps the wrong one.
+            Code::UNKNOWN_APP if self.is_deleted_by(kick.as_ref()) => {
+                self.end(turn, Why::AccountDeleted, error);
+            }
             Code::SESSION_UNKNOWN => self.credential_refused(turn, error),
             code if code.is_credential() => match &self.session {
                 Session::SigningIn(login) => {
@@ -558,6 +563,14 @@ impl Client {
             },
             _ => self.lost(turn, error, window_ms),
         }
+    }
+
+    /// Whether the record says of the session at hand that its account is gone (I1).
+    fn is_deleted_by(&self, kick: Option<&KickRecord>) -> bool {
+        let own = self.account.last.as_ref().and_then(|last| last.session.as_ref());
+        kick.zip(own).is_some_and(|(kick, own)| {
+            kick.reason == KickReason::AccountDeleted && kick.session == own.session
+        })
     }
 
     /// The ends of sessions that the server may be told now.

@@ -141,6 +141,14 @@ impl Direct {
         Some(*mark)
     }
 
+    /// A member is gone for good: what was only its own is forgotten (D-7).
+    pub const fn leave(&mut self, member: Side) {
+        match member {
+            Side::Low => self.low_read = ReadMark { seq: 0, own_count: 0 },
+            Side::High => self.high_read = ReadMark { seq: 0, own_count: 0 },
+        }
+    }
+
     /// The place of the last message.
     pub const fn last(&self) -> Placed {
         Placed { seq: self.head, low_count: self.low_count }

@@ -202,10 +202,21 @@ impl UserSessions {
         }
     }
 
-    /// Marks the account as deleted and ends all sessions.
+    /// Marks the account as deleted, ends all sessions, and forgets what nobody needs any more (D-7).
+    ///
+    /// What stays is for the devices alone: that each can prove the session it had and is told what
+    /// became of it, for as long as any ended session is kept (S-7.6).
     pub fn delete(&mut self, text: &str, now: WallTime) -> Vec<Loser> {
-        self.standing = Standing::Deleted;
-        self.kick(Targets::All, None, KickReason::AccountDeleted, text, now)
+        let losers = self.kick(Targets::All, None, KickReason::AccountDeleted, text, now);
+        let mut ended = std::mem::take(&mut self.ended);
+        for ended in &mut ended {
+            ended.login_id = None;
+            if let Some(kick) = &mut ended.kick {
+                kick.by = None;
+            }
+        }
+        *self = Self { ended, standing: Standing::Deleted, ..Self::default() };
+        losers
     }
 
     /// Kills every credential issued before `now` (S-7.8). Living sessions go on; kick them too.

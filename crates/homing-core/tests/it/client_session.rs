@@ -196,6 +196,39 @@ fn an_offline_login_ends_with_the_servers_verdict_and_its_data_closes() {
     }
 }
 
+/// S-4.4, I1: a deleted app is the end of a session that the server names. A server that never had the
+/// app may be the wrong one, and ends nothing.
+#[test]
+fn a_deleted_app_ends_the_session_that_its_record_names_and_no_other() {
+    let told = |session: u8, reason: Option<KickReason>| {
+        let mut desk = Desk::signed_in("alice");
+        let attempt = desk.attempt();
+        desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+        desk.connect();
+        let ServerFrame::Refuse(refuse) = refuse(Code::UNKNOWN_APP, true) else { panic!() };
+        let kick = reason.map(|reason| KickRecord {
+            session: SessionId([session; 16]),
+            reason,
+            by: None,
+            text: String::new(),
+            time: WallTime(1),
+        });
+        desk.receive(ServerFrame::Refuse(Box::new(Refuse { kick, ..*refuse })));
+        desk
+    };
+    let mut desk = told(1, Some(KickReason::AccountDeleted));
+    assert_eq!(*desk.session(), SessionStatus::SignedOut { why: Why::AccountDeleted });
+    let resume = desk.call(Command::ResumeLast);
+    assert_eq!(desk.result(resume).unwrap().unwrap_err().code, Code::NEEDS_EXPLICIT_LOGIN);
+    for (session, reason) in
+        [(1, None), (2, Some(KickReason::AccountDeleted)), (1, Some(KickReason::Policy))]
+    {
+        let desk = told(session, reason);
+        assert!(matches!(desk.session(), SessionStatus::SignedIn { .. }), "{reason:?}");
+        assert!(matches!(desk.client.status().link, LinkStatus::Waiting { .. }));
+    }
+}
+
 /// S-5.1: the app gives nothing, nobody is displaced, and it is never given up.
 #[test]
 fn an_automatic_login_never_displaces_and_never_gives_up() {

@@ -453,6 +453,31 @@ fn a_deleted_account_stays_deleted_whatever_is_done_to_it() {
     assert_eq!((refused.error.code, refused.terminal), (Code::ACCOUNT_DELETED, true));
 }
 
+/// D-7, S-7.6: what a deleted account leaves is what its devices need to be told.
+#[test]
+fn of_a_deleted_account_nothing_is_kept_but_what_its_devices_are_to_be_told() {
+    let mut world = World::under(Preset::Single);
+    let first = world.login(PHONE);
+    let second = world.login(TABLET);
+    world.user.set_static_token(SecretHash([9; 32]), world.now);
+    world.user.revoke_credentials(world.now);
+    world.user.delete("bye", world.now);
+    let UserSessions { epoch, sessions, ended, revoked_before, standing, static_token } =
+        world.user.clone();
+    assert_eq!((epoch, sessions, revoked_before), (0, Vec::new(), WallTime(0)));
+    assert_eq!((standing, static_token), (Standing::Deleted, None));
+    // Who displaced the phone was a device of the user's: that is forgotten, that it was displaced is not.
+    assert_eq!(ended.len(), 2);
+    assert!(ended.iter().all(|ended| ended.kick.as_ref().unwrap().by.is_none()));
+    for (device, login, reason) in
+        [(PHONE, first, KickReason::Policy), (TABLET, second, KickReason::AccountDeleted)]
+    {
+        let refused = world.ask(device).resuming(&login).refused();
+        assert_eq!((refused.error.code, refused.terminal), (Code::ACCOUNT_DELETED, true));
+        assert_eq!(refused.kick.unwrap().reason, reason);
+    }
+}
+
 #[test]
 fn a_kick_record_is_kept_for_30_days() {
     let mut world = World::under(Preset::Single);

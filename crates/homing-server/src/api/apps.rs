@@ -1,4 +1,4 @@
-//! `/v1/apps`: create, list, show and change apps (V-3).
+//! `/v1/apps`: create, list, show, change and delete apps (V-3).
 
 mod credentials;
 
@@ -19,23 +19,48 @@ use self::credentials::NewKey;
 use super::policy;
 use super::problem::Problem;
 use super::{Admin, Api};
-use crate::apps::{App, AppChange, NewApp, Registration};
+use crate::apps::{App, AppChange, DeletedApp, Erased, NewApp, Registration};
 use crate::audit;
 
-/// `GET /v1/apps`.
+/// `GET /v1/apps`. `deleting` are those that are being erased.
 pub(super) async fn list(_: Admin, State(api): State<Api>) -> Json<Value> {
     let apps: Vec<_> = api.gateway.store.apps().values().map(|app| view(app)).collect();
-    Json(json!({ "apps": apps }))
+    let deleted = api.gateway.store.deleted_apps();
+    let deleting = deleted.iter().filter(|(_, app)| app.done.is_none());
+    let deleting: Vec<_> = deleting.map(|(id, app)| view_deleted(*id, app)).collect();
+    Json(json!({ "apps": apps, "deleting": deleting }))
 }
 
-/// `GET /v1/apps/{id}`.
+/// `GET /v1/apps/{id}`. One that was deleted is shown until all it had is erased; then it is unknown.
 pub(super) async fn show(
     _: Admin,
     State(api): State<Api>,
     id: Result<Path<u32>, PathRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let app = api.gateway.store.app(app_id(id)?).ok_or(Code::UNKNOWN_APP)?;
-    Ok(Json(view(&app)))
+    let id = app_id(id)?;
+    if let Some(app) = api.gateway.store.app(id) {
+        return Ok(Json(view(&app)));
+    }
+    let deleted = api.gateway.store.deleted_apps();
+    let app = deleted.get(&id).filter(|app| app.done.is_none()).ok_or(Code::UNKNOWN_APP)?;
+    Ok(Json(view_deleted(id, app)))
+}
+
+/// `DELETE /v1/apps/{id}`: from the answer on nobody gets in, and all it had is being erased. Asked
+/// again it says how far that is, also when it is done.
+pub(super) async fn delete(
+    who: Admin,
+    State(api): State<Api>,
+    id: Result<Path<u32>, PathRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let id = app_id(id)?;
+    let is_news = api.gateway.store.app(id).is_some();
+    let app = api.gateway.store.delete_app(id).await?;
+    if is_news {
+        audit::app(&who, "delete", id);
+    }
+    let status = if app.done.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, Json(view_deleted(id, &app))))
 }
 
 /// What `POST /v1/apps` takes. Only the name is needed.
@@ -163,6 +188,18 @@ const fn registration(at_login: bool) -> Registration {
     if at_login { Registration::AtLogin } else { Registration::Beforehand }
 }
 
+/// An app that was deleted.
+fn view_deleted(id: AppId, app: &DeletedApp) -> Value {
+    let Erased { users, conversations, messages } = app.erased;
+    json!({
+        "id": id.get(),
+        "state": if app.done.is_some() { "erased" } else { "deleting" },
+        "deleted_ms": app.deleted.0,
+        "erased_ms": app.done.map(|done| done.0),
+        "erased": { "users": users, "conversations": conversations, "messages": messages },
+    })
+}
+
 /// An app as it is shown: everything but the secrets of its keys.
 fn view(app: &App) -> Value {
     let on = app.minimum.sdk_on.iter();
@@ -173,6 +210,7 @@ fn view(app: &App) -> Value {
     json!({
         "id": app.id.get(),
         "name": app.name,
+        "state": "active",
         "created_ms": app.created.0,
         "auto_register": app.registration == Registration::AtLogin,
         "policy": policy::view(&app.policy),

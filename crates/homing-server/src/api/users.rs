@@ -323,6 +323,7 @@ fn summary(user: &UserView) -> Value {
         "name": user.name,
         "created_ms": user.created.0,
         "standing": standing,
+        "erasing": user.erasing,
         "banned_until_ms": until.map(|until| until.0),
         "ban_text": ban_text,
         "revoked_before_ms": revoked.map(|moment| moment.0),

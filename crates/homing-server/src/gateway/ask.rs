@@ -1,15 +1,16 @@
 //! From frames to what the store is asked: credentials are verified here, and only here.
 
 use homing_core::server::registry::{BindAsk, ConnId, ResumeAsk, SecretHash, Verdict};
+use homing_proto::device::{KickReason, KickRecord};
 use homing_proto::frame::{self, Credential, Hello, Refuse, Request};
-use homing_proto::id::UserId;
+use homing_proto::id::{SessionId, UserId};
 use homing_proto::secret::Token;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error};
 use homing_token::{Expected, Format, Key};
 
 use super::third_party::{Desk, Question};
-use crate::apps::{App, AppKey, StaticTokens};
+use crate::apps::{App, AppKey, DeletedApps, StaticTokens};
 use crate::store::{Ask, Bind, Command, EndSession};
 
 /// What is known of a credential before the store decides.
@@ -101,6 +102,23 @@ pub(super) fn request(body: Request) -> Result<Ask, Error> {
 pub(super) fn refuse(error: Error) -> Box<Refuse> {
     let terminal = matches!(error.code, Code::UNKNOWN_APP | Code::VERSION_TOO_OLD);
     Box::new(Refuse { error, terminal, kick: None, holders: Vec::new() })
+}
+
+/// The refusal of a Hello for an app that there is not. Where it was deleted, a session that the Hello
+/// brings is told that its account is gone with it; where it never was, the device is at the wrong
+/// server, and no session ends by that (I1).
+pub(super) fn no_app(hello: &Hello, deleted: &DeletedApps) -> Box<Refuse> {
+    let mut refuse = refuse(Code::UNKNOWN_APP.into());
+    if let (Some(resume), Some(app)) = (&hello.resume, deleted.get(&hello.app)) {
+        refuse.kick = Some(app_deleted(resume.session, app.deleted));
+    }
+    refuse
+}
+
+/// What a session is told whose app was deleted.
+pub(super) const fn app_deleted(session: SessionId, at: WallTime) -> KickRecord {
+    let reason = KickReason::AccountDeleted;
+    KickRecord { session, reason, by: None, text: String::new(), time: at }
 }
 
 /// A renewal as the store carries it out.

@@ -4,15 +4,17 @@
 //! heap.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use bytes::Bytes;
 use homing_core::server::session::Input;
 use homing_proto::frame::{Response, SyncBody};
+use homing_proto::id::AppId;
 use homing_proto::limits;
 use homing_proto::message::{LogEntry, Message};
+use homing_proto::time::WallTime;
 
 use crate::store::UserKey;
 
@@ -20,6 +22,8 @@ use crate::store::UserKey;
 pub(super) struct Conn {
     /// Its number within this run of the server.
     pub(super) number: u32,
+    /// The app that its Hello named; 0 before.
+    app: AtomicU32,
     /// The head of the user's log as far as it was put into the mailbox.
     head: AtomicU64,
     mailbox: Mutex<Mailbox>,
@@ -31,6 +35,8 @@ pub(super) enum Mail {
     Frame(Bytes),
     /// Something for the session machine.
     Input(Input),
+    /// The app was deleted at that moment.
+    AppDeleted(WallTime),
 }
 
 /// What holds for the connection besides its mail.
@@ -66,7 +72,19 @@ impl Conn {
             is_woken: false,
             is_gone: false,
         };
-        Self { number, head: AtomicU64::new(0), mailbox: Mutex::new(mailbox) }
+        let (app, head) = (AtomicU32::new(0), AtomicU64::new(0));
+        Self { number, app, head, mailbox: Mutex::new(mailbox) }
+    }
+
+    /// Its Hello names that app. Called before anything is asked of the store for it, so that whoever
+    /// deletes the app later finds it.
+    pub(super) fn enter_app(&self, app: AppId) {
+        self.app.store(app.get(), Ordering::Release);
+    }
+
+    /// Whether its Hello named that app.
+    pub(super) fn is_of_app(&self, app: AppId) -> bool {
+        self.app.load(Ordering::Acquire) == app.get()
     }
 
     /// The head of the user's log, for pings (W-4).
@@ -184,7 +202,7 @@ impl Mail {
             Self::Input(Input::Bound(welcome)) => {
                 ITEM_BYTES + page(&welcome.sync.body) + welcome.devices.len() * ITEM_BYTES
             }
-            Self::Input(_) => ITEM_BYTES,
+            Self::Input(_) | Self::AppDeleted(_) => ITEM_BYTES,
         }
     }
 }

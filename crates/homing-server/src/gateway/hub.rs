@@ -12,7 +12,7 @@ use homing_proto::Error;
 use homing_proto::codec;
 use homing_proto::device::{DeviceInfo, KickRecord};
 use homing_proto::frame::{Refuse, Response, ServerFrame, Welcome};
-use homing_proto::id::SessionId;
+use homing_proto::id::{AppId, SessionId};
 use homing_proto::message::LogEntry;
 use homing_proto::time::WallTime;
 
@@ -101,8 +101,13 @@ impl Hub {
     }
 
     fn each(&self, act: impl Fn(&Conn)) {
+        self.each_of(|_| true, act);
+    }
+
+    fn each_of(&self, is_meant: impl Fn(&Conn) -> bool, act: impl Fn(&Conn)) {
         for shard in &self.conns.0 {
-            let conns: Vec<_> = lock(shard).values().cloned().collect();
+            let meant = |conn: &&Arc<Conn>| is_meant(conn);
+            let conns: Vec<_> = lock(shard).values().filter(meant).cloned().collect();
             conns.iter().for_each(|conn| act(conn));
         }
     }
@@ -210,6 +215,10 @@ impl Deliver for Hub {
 
     fn logged_out(&self, conn: ConnId) {
         self.input(conn, Input::LoggedOut);
+    }
+
+    fn app_deleted(&self, app: AppId, at: WallTime) {
+        self.each_of(|conn| conn.is_of_app(app), |conn| conn.put(Mail::AppDeleted(at)));
     }
 
     fn devices(&self, user: UserKey, devices: &[DeviceInfo]) {

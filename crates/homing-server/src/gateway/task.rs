@@ -14,9 +14,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use homing_core::server::registry::ConnId;
 use homing_core::server::session::{Connection, Input, Output};
-use homing_proto::frame::{Binding, Hello, Intent, Request, ServerFrame};
+use homing_proto::frame::{Binding, Hello, Intent, Refuse, Request, ServerFrame};
 use homing_proto::id::{AppId, DeviceId, SessionId, UserId};
-use homing_proto::time::Time;
+use homing_proto::time::{Time, WallTime};
 use homing_proto::{Code, Error, codec, limits};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -216,6 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Task<S> {
             match self.conn.take() {
                 Some(Mail::Frame(frame)) => work.out.extend_from_slice(&frame),
                 Some(Mail::Input(input)) => self.handle(input, work),
+                Some(Mail::AppDeleted(at)) => self.app_deleted(at, work),
                 None => return false,
             }
         }
@@ -367,8 +368,8 @@ impl<S> Task<S> {
         match output {
             Output::Transmit(frame) => self.transmit(&frame, work),
             Output::Bind(hello) => {
-                if let Err(error) = self.bind(*hello, work.now) {
-                    self.handle(Input::Refused(ask::refuse(error)), work);
+                if let Err(refuse) = self.bind(*hello, work.now) {
+                    self.handle(Input::Refused(refuse), work);
                 }
             }
             Output::EndSession(end) => {
@@ -409,7 +410,17 @@ impl<S> Task<S> {
         }
     }
 
-    fn bind(&mut self, hello: Hello, now: Time) -> Result<(), Error> {
+    /// The account that is signed in here is gone with its app. Who has no session yet is refused by
+    /// the store.
+    fn app_deleted(&mut self, at: WallTime, work: &mut Work) {
+        if let (None, Some(who)) = (&self.guest, &self.who) {
+            self.gateway().metrics.kicks.add(1);
+            let kick = Box::new(ask::app_deleted(who.session, at));
+            self.handle(Input::Displaced { kick, until: None }, work);
+        }
+    }
+
+    fn bind(&mut self, hello: Hello, now: Time) -> Result<(), Box<Refuse>> {
         let who = Who { app: hello.app, user: hello.user.clone(), session: SessionId([0; 16]) };
         let gateway = Arc::clone(self.gateway());
         let guest = self.guest.as_mut().expect("nobody is bound before the first hello");
@@ -417,12 +428,16 @@ impl<S> Task<S> {
         let is_login = hello.resume.is_none() || hello.intent != Intent::Automatic;
         let admitted = guest.stranger.admit(is_login, (who.app, &who.user), now);
         let app = gateway.store.app(who.app);
+        self.conn.enter_app(who.app);
         self.who = Some(who);
-        admitted?;
-        let app = app.ok_or(Code::UNKNOWN_APP)?;
-        app.minimum.check(hello.proto, &hello.sdk, hello.device.platform)?;
+        admitted.map_err(ask::refuse)?;
+        let Some(app) = app else {
+            return Err(ask::no_app(&hello, &gateway.store.deleted_apps()));
+        };
+        let checked = app.minimum.check(hello.proto, &hello.sdk, hello.device.platform);
+        checked.map_err(ask::refuse)?;
         let (desk, wall) = (&gateway.third_party, gateway.clock.wall());
-        match ask::look(hello.credential.as_ref(), &app, &hello.user, desk, wall) {
+        let submitted = match ask::look(hello.credential.as_ref(), &app, &hello.user, desk, wall) {
             Look::Known(proof) => gateway.store.submit(ask::bind(hello, proof, self.id())),
             Look::Asked(question) => {
                 let question = question.on(&hello.device, &hello.sdk, &hello.login_extension);
@@ -437,7 +452,8 @@ impl<S> Task<S> {
                     }
                 })
             }
-        }
+        };
+        submitted.map_err(ask::refuse)
     }
 
     fn submit(&self, id: u32, body: Request) -> Result<(), Error> {

@@ -33,6 +33,10 @@ impl State {
                 let answer = self.change_app(*app, change, now)?;
                 answer_to(reply, answer, out);
             }
+            Admin::DeleteApp(app, reply) => {
+                let answer = self.delete_app(*app, now, out)?;
+                answer_to(reply, answer, out);
+            }
             Admin::CreateUsers { app, users, reply } => {
                 let answer = self.create_users(*app, users, now)?;
                 answer_to(reply, answer, out);
@@ -72,16 +76,17 @@ impl State {
     }
 
     fn create_app(&mut self, new: &NewApp, now: WallTime) -> Result<Result<App, Error>, Failure> {
-        let next =
-            || self.apps.keys().last().map_or(FIRST_APP, |last| last.get().saturating_add(1));
         let id = match new.id {
             Some(id) if self.apps.contains_key(&id) => {
                 return Ok(Err(invalid("there is an app with this id")));
             }
+            Some(id) if self.deletions.apps.contains_key(&id) => {
+                return Ok(Err(invalid("an app with this id was deleted; ids are not used again")));
+            }
             Some(id) => id,
-            None => match AppId::new(next()) {
-                Ok(id) if !self.apps.contains_key(&id) => id,
-                _ => return Ok(Err(invalid("all app ids are used"))),
+            None => match self.next_app_id() {
+                Some(id) => id,
+                None => return Ok(Err(invalid("all app ids are used"))),
             },
         };
         if let Err(error) = checked_name(&new.name) {
@@ -100,6 +105,13 @@ impl State {
             keys: vec![AppKey { id: 1, format, key, created: now }],
         };
         self.write_app(app).map(Ok)
+    }
+
+    /// The one after the highest that ever was.
+    fn next_app_id(&self) -> Option<AppId> {
+        let last = self.apps.keys().last().max(self.deletions.apps.keys().last());
+        let next = last.map_or(Some(FIRST_APP), |last| last.get().checked_add(1))?;
+        AppId::new(next).ok()
     }
 
     fn change_app(

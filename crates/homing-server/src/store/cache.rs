@@ -45,6 +45,12 @@ impl<K: Hash + Eq + Clone, V: Pinned> Cache<K, V> {
         }
     }
 
+    /// Forgets an entry that is no more. It must not be pinned.
+    pub(super) fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     pub(super) fn insert(&mut self, key: K, value: V) {
         if self.young.len() >= self.half + self.pinned {
             let old = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));

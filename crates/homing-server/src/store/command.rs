@@ -12,7 +12,7 @@ use homing_proto::time::WallTime;
 use tokio::sync::oneshot;
 
 use super::UserKey;
-use crate::apps::{App, AppChange, NewApp};
+use crate::apps::{App, AppChange, DeletedApp, NewApp};
 
 /// Something that a connection asks.
 #[derive(Debug)]
@@ -137,6 +137,7 @@ pub(super) type Reply<T> = Option<oneshot::Sender<Result<T, Error>>>;
 pub(super) enum Admin {
     CreateApp(NewApp, Reply<App>),
     ChangeApp(AppId, AppChange, Reply<App>),
+    DeleteApp(AppId, Reply<DeletedApp>),
     CreateUsers { app: AppId, users: Vec<NewUser>, reply: Reply<Vec<Made>> },
     RenameUser { app: AppId, user: UserId, name: String, reply: Reply<()> },
     Govern { app: AppId, user: UserId, act: Act, reply: Reply<usize> },
@@ -173,7 +174,7 @@ pub enum Act {
     SetStaticToken(SecretHash),
     /// Takes the user's static token away (S-8.1).
     ClearStaticToken,
-    /// Marks the account as deleted and ends all sessions.
+    /// Deletes the account: ends all sessions, and erases what was the user's own (D-7).
     Delete {
         /// Words for the user, at most 256 bytes.
         text: String,
@@ -231,6 +232,8 @@ pub struct UserView {
     pub created: WallTime,
     /// Whether it may sign in.
     pub standing: Standing,
+    /// It was deleted, and not all that it had is erased yet.
+    pub erasing: bool,
     /// Credentials issued before this moment are dead; 0: none was revoked.
     pub revoked_before: WallTime,
     /// Its sessions, earliest login first.

@@ -55,6 +55,10 @@ pub(super) enum Effect {
         user: UserKey,
         devices: Vec<DeviceInfo>,
     },
+    AppDeleted {
+        app: AppId,
+        at: WallTime,
+    },
     /// Completes an operator's command.
     Reply(Box<dyn FnOnce() + Send>),
 }
@@ -102,6 +106,7 @@ impl Effects {
                 Effect::Superseded { conn } => to.superseded(conn),
                 Effect::LoggedOut { conn } => to.logged_out(conn),
                 Effect::Devices { user, devices } => to.devices(user, &devices),
+                Effect::AppDeleted { app, at } => to.app_deleted(app, at),
                 Effect::Reply(reply) => reply(),
             }
         }

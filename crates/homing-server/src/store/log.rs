@@ -1,6 +1,7 @@
 //! Commands that put something into conversations and user logs.
 
 use homing_core::server::log::{self, NewMessage, Side};
+use homing_core::server::registry::Standing;
 use homing_proto::frame::Response;
 use homing_proto::id::{ClientMsgId, ConversationId};
 use homing_proto::message::Content;
@@ -40,6 +41,10 @@ impl State {
         let Some(peer) = self.user_key(app, peer)? else {
             return Ok(Err(Code::PEER_NOT_FOUND.into()));
         };
+        // Nobody will ever read it.
+        if self.user(peer)?.sessions.standing == Standing::Deleted {
+            return Ok(Err(Code::PEER_NOT_FOUND.into()));
+        }
         let key = match self.conversation_of(from.user, peer)? {
             Some(key) => key,
             None => self.create_conversation(from.user, peer)?,

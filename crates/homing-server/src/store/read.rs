@@ -204,7 +204,7 @@ impl State {
 
 impl state::Conversation {
     /// The side of a member.
-    fn side(&self, member: UserKey) -> Side {
+    pub(super) fn side(&self, member: UserKey) -> Side {
         if self.low == member { Side::Low } else { Side::High }
     }
 }

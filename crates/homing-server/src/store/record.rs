@@ -20,7 +20,7 @@ use super::error::Failure;
 /// One journal row: what one command changed, as the state it left.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Record {
-    #[prost(oneof = "Change", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5")]
     pub(super) change: Option<Change>,
 }
 
@@ -35,6 +35,8 @@ pub(super) enum Change {
     Sent(SentChange),
     #[prost(message, tag = "4")]
     Read(ReadChange),
+    #[prost(message, tag = "5")]
+    Left(LeftChange),
 }
 
 /// A user was made or renamed.
@@ -86,6 +88,13 @@ pub(super) struct ReadChange {
     /// Its place in the reader's log.
     #[prost(uint64, tag = "3")]
     pub(super) offset: u64,
+}
+
+/// A member of a conversation is gone for good, and what was only its own with it.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct LeftChange {
+    #[prost(message, optional, tag = "1")]
+    pub(super) conversation: Option<ConversationValue>,
 }
 
 /// A conversation's whole state.

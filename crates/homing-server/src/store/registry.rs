@@ -26,7 +26,10 @@ pub(super) type Answer = Result<Response, Error>;
 impl State {
     /// Whether the session is still on the connection that asks (V-2). Every request passes here.
     pub(super) fn fence(&mut self, from: &Origin) -> Result<Result<(), Error>, Failure> {
-        let sessions = &self.user(from.user)?.sessions;
+        let Some(user) = self.user_of_living_app(from.user)? else {
+            return Ok(Err(Code::ACCOUNT_DELETED.into()));
+        };
+        let sessions = &user.sessions;
         if sessions.is_current(from.session, from.conn) {
             return Ok(Ok(()));
         }
@@ -35,7 +38,10 @@ impl State {
             let ended = sessions.ended.iter().find(|ended| ended.session == from.session);
             ended.is_some_and(|ended| ended.kick.is_some())
         };
-        Ok(Err(if living {
+        let is_deleted = sessions.standing == Standing::Deleted;
+        Ok(Err(if is_deleted {
+            Code::ACCOUNT_DELETED.into()
+        } else if living {
             Code::CONNECTION_SUPERSEDED.into()
         } else if kicked() {
             Code::KICKED.into()
@@ -182,7 +188,8 @@ impl State {
         conn: ConnId,
         now: WallTime,
     ) -> Result<(), Failure> {
-        if self.user(user)?.sessions.detach(conn, now) {
+        let Some(found) = self.user_of_living_app(user)? else { return Ok(()) };
+        if found.sessions.detach(conn, now) {
             self.journal_sessions(user);
         }
         Ok(())
@@ -196,7 +203,7 @@ impl State {
         now: WallTime,
         out: &mut Effects,
     ) -> Result<(), Failure> {
-        if let Some(key) = self.user_key(end.app, &end.user)? {
+        if let Ok(key) = self.known_user(end.app, &end.user)? {
             let answer = self.user(key)?.sessions.end(end.session, end.secret_hash, now);
             if answer != EndAnswer::Nothing {
                 self.journal_sessions(key);
@@ -291,7 +298,11 @@ impl State {
                 sessions.kick(targets, None, KickReason::Server, text, now)
             }
             Act::Ban { until, text } => sessions.ban(*until, text, now),
-            Act::Delete { text } => sessions.delete(text, now),
+            Act::Delete { text } => {
+                let losers = sessions.delete(text, now);
+                self.erase_later(user, now)?;
+                losers
+            }
             Act::Unban => {
                 sessions.unban();
                 Vec::new()
@@ -325,7 +336,7 @@ impl State {
         now: WallTime,
         out: &mut Effects,
     ) -> Result<(), Failure> {
-        let user = self.user(key)?;
+        let Some(user) = self.user_of_living_app(key)? else { return Ok(()) };
         if user.is_connected() {
             let devices = user.sessions.devices(now);
             out.push(Effect::Devices { user: key, devices });

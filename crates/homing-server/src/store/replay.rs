@@ -51,6 +51,10 @@ impl State {
                 };
                 self.place_entry(user, EntryKind::Read, key, seq, change.offset)
             }
+            Change::Left(change) => {
+                let value = change.conversation.ok_or(Failure::Damaged("a journal record"))?;
+                self.replay_conversation(&value).map(drop)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::error::{Failure, OpenError};
 
 /// Each step takes the schema from its index to the next version; `user_version` counts the steps
 /// that a file has seen. A step that was released is never edited: another is added.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
 
 /// Whole numbers are SQLite's signed 64 bits; every count here stays far below 2^63.
 const V1: &str = "
@@ -105,6 +105,21 @@ CREATE TABLE journal (
 const V2: &str = "
 ALTER TABLE entry ADD COLUMN read_seq INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entry ADD COLUMN read_own INTEGER NOT NULL DEFAULT 0;
+";
+
+/// What operators deleted. An app's row stays, so that its id is not given out again; a user's goes
+/// when nothing is left to erase, for then the user's own row says that it was deleted.
+const V3: &str = "
+CREATE TABLE deletion (
+    app INTEGER NOT NULL,
+    user INTEGER NOT NULL,          -- 0: the app itself
+    asked INTEGER NOT NULL,
+    done INTEGER NOT NULL,          -- 0: something is left to erase
+    users INTEGER NOT NULL,         -- erased so far, and so on
+    conversations INTEGER NOT NULL,
+    messages INTEGER NOT NULL,
+    PRIMARY KEY (app, user)
+) WITHOUT ROWID;
 ";
 
 /// The version that this code writes.

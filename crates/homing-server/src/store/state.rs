@@ -13,6 +13,7 @@ use homing_proto::id::{AppId, ClientMsgId, UserId};
 use homing_proto::time::WallTime;
 
 use super::cache::{Cache, Pinned};
+use super::erase::Deletions;
 use super::error::Failure;
 use super::overlay::Overlay;
 use super::record::{self, Change, ConversationValue, Record, SessionsChange, UserChange};
@@ -29,6 +30,7 @@ pub(super) struct State {
     pub(super) conversations: Cache<ConversationKey, Conversation>,
     pairs: Cache<(UserKey, UserKey), Known<ConversationKey>>,
     pub(super) apps: Apps,
+    pub(super) deletions: Deletions,
     pub(super) journal: Journal,
     pub(super) run: Run,
     next_user: u64,
@@ -99,6 +101,7 @@ impl State {
             conversations: Cache::new(cached),
             pairs: Cache::new(cached),
             apps: Apps::default(),
+            deletions: Deletions::default(),
             journal: Journal { pending: Vec::new(), next: 1, rows: 0, bytes: 0 },
             run,
             next_user: 0,
@@ -124,8 +127,9 @@ impl State {
         self.conversations = Cache::new(self.cached);
         self.pairs = Cache::new(self.cached);
         self.journal = Journal { pending: Vec::new(), next: 1, rows: 0, bytes: 0 };
-        self.next_user = self.tables.last_user()? + 1;
-        self.next_conversation = self.tables.last_conversation()? + 1;
+        self.next_user = self.kept_number(NEXT_USER)?.max(self.tables.last_user()? + 1);
+        self.next_conversation =
+            self.kept_number(NEXT_CONVERSATION)?.max(self.tables.last_conversation()? + 1);
         let mut records = Vec::new();
         self.tables.journal(|seq, record| {
             records.push((seq, record));
@@ -138,7 +142,20 @@ impl State {
             self.replay(record)?;
         }
         self.apps = self.load_apps()?;
+        self.deletions = self.load_deletions()?;
         Ok(())
+    }
+
+    /// Numbers are not given out twice, also when what had the highest ones is erased.
+    pub(super) fn keep_numbers(&self) -> Result<(), Failure> {
+        self.tables.put_meta(NEXT_USER, &self.next_user.to_le_bytes())?;
+        self.tables.put_meta(NEXT_CONVERSATION, &self.next_conversation.to_le_bytes())
+    }
+
+    fn kept_number(&self, name: &str) -> Result<u64, Failure> {
+        let Some(bytes) = self.tables.meta(name)? else { return Ok(0) };
+        let bytes = bytes.try_into().map_err(|_| Failure::Damaged("a number that was kept"))?;
+        Ok(u64::from_le_bytes(bytes))
     }
 
     fn load_apps(&self) -> Result<Apps, Failure> {
@@ -178,6 +195,38 @@ impl State {
         Ok(self.users.get_mut(&key).expect("it was just put there"))
     }
 
+    /// A user of an app that there is; `None` when the app was deleted, and the user with it.
+    pub(super) fn user_of_living_app(
+        &mut self,
+        key: UserKey,
+    ) -> Result<Option<&mut User>, Failure> {
+        if self.users.get_mut(&key).is_none() {
+            match self.find_user(key)? {
+                Some(user) => self.users.insert(key, user),
+                None if self.deletions.apps.is_empty() => return Err(NO_USER),
+                None => return Ok(None),
+            }
+        }
+        let user = self.users.get_mut(&key).expect("it was just put there");
+        Ok(self.apps.contains_key(&user.app).then_some(user))
+    }
+
+    /// A user is no more.
+    pub(super) fn forget_user(&mut self, key: UserKey) {
+        self.users.remove(&key);
+    }
+
+    /// A conversation is no more.
+    pub(super) fn forget_conversation(
+        &mut self,
+        key: ConversationKey,
+        low: UserKey,
+        high: UserKey,
+    ) {
+        self.conversations.remove(&key);
+        self.pairs.remove(&ordered(low, high));
+    }
+
     /// Looks at a user without making it stay in memory.
     pub(super) fn glance<T>(
         &self,
@@ -191,10 +240,14 @@ impl State {
     }
 
     fn read_user(&self, key: UserKey) -> Result<User, Failure> {
-        let row = self.tables.user(key)?.ok_or(Failure::Damaged("a user that is referred to"))?;
+        self.find_user(key)?.ok_or(NO_USER)
+    }
+
+    fn find_user(&self, key: UserKey) -> Result<Option<User>, Failure> {
+        let Some(row) = self.tables.user(key)? else { return Ok(None) };
         let mut sessions = record::decode_sessions(row.sessions)?;
         sessions.recover(self.run.incarnation, self.run.opened);
-        Ok(User {
+        Ok(Some(User {
             app: row.app,
             id: row.id,
             name: row.name,
@@ -202,7 +255,7 @@ impl State {
             head: row.head,
             sessions,
             pinned: false,
-        })
+        }))
     }
 
     /// Makes a user; it is nobody's yet.
@@ -519,3 +572,9 @@ impl<K> Pinned for Known<K> {
 fn ordered(one: UserKey, other: UserKey) -> (UserKey, UserKey) {
     if one <= other { (one, other) } else { (other, one) }
 }
+
+const NO_USER: Failure = Failure::Damaged("a user that is referred to");
+
+/// In `meta`: see [`State::keep_numbers`].
+const NEXT_USER: &str = "next_user";
+const NEXT_CONVERSATION: &str = "next_conversation";

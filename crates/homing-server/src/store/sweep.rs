@@ -36,7 +36,8 @@ impl Sweep {
 fn sweep_user(state: &mut State, key: UserKey, now: WallTime) -> Result<(), Failure> {
     let (app, mut sessions, head) =
         state.glance(key, |user| (user.app, user.sessions.clone(), user.head))?;
-    let age_ms = state.apps.get(&app).map_or(limits::SESSION_AGE_MS, |app| app.session_age_ms);
+    // Of a deleted app nothing may be written any more: it is being erased.
+    let Some(age_ms) = state.apps.get(&app).map(|app| app.session_age_ms) else { return Ok(()) };
     if sessions.sweep(age_ms, now) {
         state.user(key)?.sessions = sessions;
         state.journal_sessions(key);

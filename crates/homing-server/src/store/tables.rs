@@ -1,5 +1,7 @@
 //! Every SQL statement of the store, each as one method.
 
+mod erasing;
+
 use bytes::Bytes;
 use homing_core::server::log::{Direct, Placed, ReadMark, Side};
 use homing_proto::id::{AppId, ClientMsgId, UserId};
@@ -8,6 +10,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::error::Failure;
 use super::{ConversationKey, UserKey};
+
+pub(super) use self::erasing::DeletionRow;
 
 /// The one connection that writes.
 pub(super) struct Tables {
@@ -253,13 +257,17 @@ impl Tables {
             .map(signed),
         )?;
         self.put_member(row.low, row.key, row.recent[0])?;
-        if row.low != row.high {
-            self.put_member(row.high, row.key, row.recent[1])?;
+        if row.low == row.high {
+            return Ok(());
         }
-        Ok(())
+        self.put_member(row.high, row.key, row.recent[1])
     }
 
+    /// Whose log has no message of it is no member: the first one is at offset 1.
     fn put_member(&self, user: UserKey, conversation: ConversationKey, recent: u64) -> Write {
+        if recent == 0 {
+            return Ok(());
+        }
         self.run(
             "INSERT INTO member VALUES (?1, ?2, ?3) ON CONFLICT (user, conversation) \
              DO UPDATE SET recent = excluded.recent WHERE recent <> excluded.recent",

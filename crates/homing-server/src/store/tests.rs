@@ -13,9 +13,10 @@ use homing_proto::frame::{Intent, Limits, Response, SyncBody, Window};
 use homing_proto::id::{AppId, ClientMsgId, ConversationId, Cursor, DeviceId, UserId};
 use homing_proto::message::{Content, LogEntry, ReadMark};
 use homing_proto::time::WallTime;
+use homing_proto::{Code, Error};
 use proptest::prelude::*;
 
-use super::command::{Admin, Ask, Bind, NewUser, Origin, UserPage};
+use super::command::{Act, Admin, Ask, Bind, NewUser, Origin, UserPage};
 use super::effect::{Effect, Effects};
 use super::merge::{Merge, Progress};
 use super::state::State;
@@ -35,7 +36,14 @@ enum Step {
         with: usize,
         seq: u64,
     },
+    /// An operator deletes that user.
+    Delete {
+        user: usize,
+    },
     Merge {
+        slices: usize,
+    },
+    Erase {
         slices: usize,
     },
     Reopen,
@@ -44,17 +52,21 @@ enum Step {
 }
 
 const USERS: usize = 4;
+/// Of whom so many may be deleted.
+const DELETED: usize = 3;
 
 fn step() -> impl Strategy<Value = Step> {
     let user = || 0..USERS;
     let act = prop_oneof![
         6 => (user(), user(), 0..40_u8).prop_map(|(from, to, id)| Step::Send { from, to, id }),
         2 => (user(), user(), 0..12_u64).prop_map(|(by, with, seq)| Step::Read { by, with, seq }),
+        1 => (0..DELETED).prop_map(|user| Step::Delete { user }),
     ];
     let act = act.boxed();
     prop_oneof![
         12 => act.clone(),
         3 => (1..6_usize).prop_map(|slices| Step::Merge { slices }),
+        2 => (1..4_usize).prop_map(|slices| Step::Erase { slices }),
         1 => Just(Step::Reopen),
         1 => act.prop_map(|act| Step::Fail(Box::new(act))),
     ]
@@ -78,9 +90,10 @@ proptest! {
         }
         bench.compare();
         // And once more when everything is in the tables, and after an open that finds no journal.
-        while bench.merge_slice() {}
+        bench.settle();
         prop_assert_eq!(bench.state.journal.rows, 0);
         bench.compare();
+        bench.compare_rows(dir.path());
         bench.reopen(dir.path());
         bench.compare();
     }
@@ -132,6 +145,37 @@ fn a_sweep_forgets_what_is_30_days_old_and_nothing_younger() {
     assert_eq!(kept(&bench), (false, 0), "and that is durable");
 }
 
+/// D-7: an app is deleted whose users were deleted before: one is erased, one is half erased, one waits.
+#[test]
+fn an_app_takes_along_what_its_deleted_users_had_not_yet_lost() {
+    let dir = scratch();
+    let mut bench = Bench::open(dir.path());
+    for n in 0..32 {
+        bench.step(dir.path(), &Step::Send { from: n % 4, to: n / 4 % 4, id: n as u8 });
+    }
+    let mut out = Effects::default();
+    bench.step(dir.path(), &Step::Delete { user: 0 });
+    bench.settle();
+    for user in [1, 2] {
+        bench.step(dir.path(), &Step::Delete { user });
+    }
+    while bench.merge_slice() {}
+    bench.step(dir.path(), &Step::Erase { slices: 2 });
+    assert!(bench.state.is_being_erased(bench.users[1].user));
+    let app = AppId::new(1).unwrap();
+    bench.state.tables.begin().unwrap();
+    bench.state.delete_app(app, NOW, &mut out).unwrap().unwrap();
+    commit(&mut bench.state);
+    bench.settle();
+    assert_eq!(bench.state.deletions.apps[&app].erased.users, USERS as u64);
+    let db = rusqlite::Connection::open(dir.path().join(open::DATABASE)).unwrap();
+    for table in ["app", "user", "conversation", "member", "message", "entry", "sent", "journal"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let left: i64 = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+}
+
 #[test]
 fn users_are_listed_in_order_whatever_of_them_is_merged() {
     let dir = scratch();
@@ -179,6 +223,7 @@ struct Model {
     logs: Vec<Vec<Logged>>,
     read: HashMap<(usize, usize), u64>,
     sent: HashMap<(usize, ClientMsgId), u64>,
+    deleted: [bool; USERS],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -205,8 +250,14 @@ impl Bench {
         self.merge = None;
         self.state = open_state(dir);
         self.state.tables.begin().unwrap();
-        self.users = (0..USERS).map(|user| sign_in(&mut self.state, user)).collect();
+        for user in self.living() {
+            self.users[user] = sign_in(&mut self.state, user);
+        }
         commit(&mut self.state);
+    }
+
+    fn living(&self) -> Vec<usize> {
+        (0..USERS).filter(|user| !self.model.deleted[*user]).collect()
     }
 
     fn step(&mut self, dir: &Path, step: &Step) {
@@ -214,6 +265,11 @@ impl Bench {
             Step::Merge { slices } => {
                 for _ in 0..*slices {
                     self.merge_slice();
+                }
+            }
+            Step::Erase { slices } => {
+                for _ in 0..*slices {
+                    self.state.erase(Duration::ZERO, NOW).unwrap();
                 }
             }
             Step::Reopen => self.reopen(dir),
@@ -237,8 +293,15 @@ impl Bench {
 
     fn act(&mut self, step: &Step) {
         match *step {
+            Step::Send { from: user, .. } | Step::Read { by: user, .. }
+                if self.model.deleted[user] =>
+            {
+                let fenced = self.state.fence(&self.users[user]).unwrap();
+                assert_eq!(fenced.unwrap_err().code, Code::ACCOUNT_DELETED);
+            }
             Step::Send { from, to, id } => self.send(from, to, id),
             Step::Read { by, with, seq } => self.read(by, with, seq),
+            Step::Delete { user } => self.delete(user),
             _ => unreachable!("only acts fail"),
         }
     }
@@ -250,6 +313,12 @@ impl Bench {
             client_id,
             content: Content(Bytes::from(vec![id; 20])),
         };
+        let is_new = !self.model.sent.contains_key(&(from, client_id));
+        if is_new && self.model.deleted[to] {
+            let refused = self.answer(from, &ask).unwrap_err();
+            assert_eq!(refused.code, Code::PEER_NOT_FOUND);
+            return;
+        }
         let Response::Sent { seq, .. } = self.ask(from, &ask) else { panic!("not sent") };
         let model = &mut self.model;
         if let Some(known) = model.sent.get(&(from, client_id)) {
@@ -272,6 +341,15 @@ impl Bench {
         }
     }
 
+    fn delete(&mut self, user: usize) {
+        let mut out = Effects::default();
+        let act = Act::Delete { text: String::new() };
+        let key = self.users[user].user;
+        let ended = self.state.govern(key, &act, NOW, &mut out).unwrap().unwrap();
+        assert_eq!(ended, usize::from(!self.model.deleted[user]));
+        self.model.deleted[user] = true;
+    }
+
     fn read(&mut self, by: usize, with: usize, seq: u64) {
         let ask = Ask::MarkRead { conversation: ConversationId::Direct(user_id(with)), seq };
         let pair = (by.min(with), by.max(with));
@@ -280,7 +358,7 @@ impl Bench {
             let from = self.users[by];
             let Ask::MarkRead { conversation, seq } = &ask else { unreachable!() };
             let answer = self.state.mark_read(&from, conversation, *seq, &mut out).unwrap();
-            assert_eq!(answer.unwrap_err().code, homing_proto::Code::CONVERSATION_UNKNOWN);
+            assert_eq!(answer.unwrap_err().code, Code::CONVERSATION_UNKNOWN);
             return;
         };
         let seq = seq.min(messages.len() as u64);
@@ -294,10 +372,22 @@ impl Bench {
     }
 
     fn ask(&mut self, user: usize, ask: &Ask) -> Response {
+        self.answer(user, ask).unwrap()
+    }
+
+    fn answer(&mut self, user: usize, ask: &Ask) -> Result<Response, Error> {
         let mut out = Effects::default();
         let from = self.users[user];
         self.state.fence(&from).unwrap().unwrap();
-        super::writer::request(&mut self.state, &from, ask, NOW, &mut out).unwrap().unwrap()
+        super::writer::request(&mut self.state, &from, ask, NOW, &mut out).unwrap()
+    }
+
+    /// Until nothing is left to merge and to erase.
+    fn settle(&mut self) {
+        while !self.state.deletions.is_idle() || self.state.journal.rows > 0 {
+            while self.merge_slice() {}
+            self.state.erase(Duration::ZERO, NOW).unwrap();
+        }
     }
 
     /// Whether there is more.
@@ -319,7 +409,7 @@ impl Bench {
     }
 
     fn compare(&mut self) {
-        for user in 0..USERS {
+        for user in self.living() {
             self.compare_log(user);
             self.compare_window(user);
             for with in 0..USERS {
@@ -388,6 +478,37 @@ impl Bench {
                 found.into_iter().map(|m| (m.seq, m.from.clone(), m.client_id)).collect();
             assert_eq!(found, expected);
         }
+    }
+}
+
+impl Bench {
+    /// What the file holds of users who were deleted: their ids, and conversations that others keep.
+    fn compare_rows(&self, dir: &Path) {
+        let db = rusqlite::Connection::open(dir.join(open::DATABASE)).unwrap();
+        let count = |sql: &str, key: u64| {
+            db.query_row(sql, [key as i64], |row| row.get::<_, i64>(0)).unwrap()
+        };
+        for user in (0..USERS).filter(|user| self.model.deleted[*user]) {
+            let key = self.users[user].user.0;
+            for table in ["entry", "sent", "member", "deletion"] {
+                assert_eq!(count(&format!("SELECT count(*) FROM {table} WHERE user = ?1"), key), 0);
+            }
+            let traces = "SELECT count(*) FROM user WHERE key = ?1 AND (name <> '' OR head <> 0)";
+            assert_eq!(count(traces, key), 0);
+            let own = "SELECT count(*) FROM conversation WHERE (low = ?1 AND \
+                (low_read <> 0 OR low_read_own <> 0 OR low_recent <> 0)) OR (high = ?1 AND \
+                (high_read <> 0 OR high_read_own <> 0 OR high_recent <> 0))";
+            assert_eq!(count(own, key), 0);
+            let kept = "SELECT count(*) FROM conversation WHERE low = ?1 OR high = ?1";
+            let shared = |other: &usize| {
+                let pair = (user.min(*other), user.max(*other));
+                !self.model.deleted[*other] && self.model.conversations.contains_key(&pair)
+            };
+            assert_eq!(count(kept, key), (0..USERS).filter(shared).count() as i64);
+        }
+        let orphans = "SELECT count(*) FROM message WHERE ?1 = ?1 AND conversation NOT IN \
+            (SELECT key FROM conversation)";
+        assert_eq!(count(orphans, 0), 0);
     }
 }
 

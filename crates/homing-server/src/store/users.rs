@@ -143,6 +143,7 @@ impl State {
             name: user.name.clone(),
             created: user.created,
             standing: user.sessions.standing_at(now),
+            erasing: self.is_being_erased(key),
             revoked_before: user.sessions.revoked_before,
             devices: user.sessions.devices(now),
         })

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use homing_core::server::registry::ConnId;
 use homing_proto::frame::{Refuse, Response};
+use homing_proto::id::AppId;
 use homing_proto::time::WallTime;
 use homing_proto::{Code, Error, limits};
 
@@ -18,7 +19,10 @@ use super::merge::{Merge, Progress};
 use super::registry::Answer;
 use super::state::State;
 use super::sweep::Sweep;
+use super::tables::DeletionRow;
 use super::{Deliver, Options, Shared, UserKey};
+use crate::apps::Erased;
+use crate::audit;
 
 pub(super) struct Writer {
     state: State,
@@ -30,6 +34,7 @@ pub(super) struct Writer {
     merge: Option<Merge>,
     sweep: Sweep,
     swept: Instant,
+    erased: Instant,
     /// When the devices of a user who lost a connection are told that it stayed away (S-1.6).
     lingers: VecDeque<(WallTime, UserKey)>,
     /// Detaches of a batch that failed: nobody would ask for them again.
@@ -65,6 +70,7 @@ impl Writer {
             merge: None,
             sweep: Sweep::new(),
             swept: Instant::now(),
+            erased: Instant::now(),
             lingers: VecDeque::new(),
             owed: Vec::new(),
             health: Health::Good,
@@ -88,6 +94,7 @@ impl Writer {
                 self.take(&mut batch);
                 batch.clear();
                 self.merge_under_load();
+                self.erase_under_load();
             }
             if stop.is_some() {
                 return;
@@ -99,7 +106,7 @@ impl Writer {
     fn patience(&self) -> Duration {
         if self.health != Health::Good {
             TICK
-        } else if self.merge.is_some() {
+        } else if self.merge.is_some() || !self.state.deletions.is_idle() {
             Duration::ZERO
         } else if self.state.journal.rows > 0 {
             GAP
@@ -162,7 +169,7 @@ impl Writer {
         self.shared.commits.observe(decided.elapsed());
         self.state.journal.committed();
         if !Arc::ptr_eq(&before, &self.state.apps) {
-            self.shared.publish(&self.state.apps);
+            self.shared.publish(&self.state.apps, &self.state.deletions.apps);
         }
         self.effects.deliver(&*self.deliver);
         Ok(())
@@ -282,6 +289,7 @@ impl Writer {
             }
         }
         self.effects.deliver(&*self.deliver);
+        self.erase();
         if self.swept.elapsed() >= TICK {
             self.swept = Instant::now();
             self.sweep(now);
@@ -302,12 +310,45 @@ impl Writer {
         }
     }
 
+    /// One slice of what deletions have left to erase; says so when one is done (D-7).
+    fn erase(&mut self) {
+        if self.health != Health::Good || self.state.deletions.is_idle() {
+            return;
+        }
+        match self.state.erase(SLICE, (self.options.clock)()) {
+            Ok(done) => {
+                self.shared.publish(&self.state.apps, &self.state.deletions.apps);
+                if let Some(DeletionRow { app, user, erased, .. }) = done {
+                    self.say_erased(app, user, erased);
+                }
+            }
+            Err(failure) => self.recover(&mut [], &failure),
+        }
+        self.erased = Instant::now();
+    }
+
+    fn say_erased(&self, app: AppId, user: Option<UserKey>, erased: Erased) {
+        match user.map(|user| self.state.glance(user, |user| user.id.clone())) {
+            None => audit::app_erased(app, erased),
+            Some(Ok(user)) => audit::user_erased(app, &user, erased),
+            Some(Err(failure)) => tracing::error!(%failure, "a user that was erased"),
+        }
+    }
+
+    /// When the commands leave no gap, erasing gets a small part of the time all the same.
+    fn erase_under_load(&mut self) {
+        if self.erased.elapsed() >= ERASE_PAUSE {
+            self.erase();
+        }
+    }
+
     /// When the commands leave no gap the journal must not grow without bound: each commit is
     /// followed by as many slices as it has segments in it.
     fn merge_under_load(&mut self) {
         let journal = &self.state.journal;
         let segments = (journal.rows / SEGMENT_ROWS).max(journal.bytes / SEGMENT_BYTES);
-        if self.health == Health::Good && (segments > 0 || self.merge.is_some()) {
+        let is_due = segments > 0 || self.merge.is_some() || self.state.awaits_merge();
+        if self.health == Health::Good && is_due {
             let slices = u32::try_from(segments.clamp(1, SLICES)).expect("clamped");
             self.merge_slice(SLICE * slices);
         }
@@ -399,6 +440,9 @@ const TICK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
 /// One transaction of a merge: what it adds to the latency of a command that comes meanwhile.
 const SLICE: Duration = Duration::from_millis(4);
+/// Under load a slice of erasing comes not sooner after the one before it: less than a tenth of the
+/// time.
+const ERASE_PAUSE: Duration = Duration::from_millis(50);
 /// Slices after one commit at most, whatever the journal holds.
 const SLICES: u64 = 8;
 /// Rows of the journal at which merging goes on under load: long enough to sort well.

@@ -3,6 +3,7 @@
 mod api;
 mod bounds;
 mod credentials;
+mod deletion;
 mod drain;
 mod frames;
 mod policy;

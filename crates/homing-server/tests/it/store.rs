@@ -3,6 +3,7 @@
 mod desk;
 
 mod crash;
+mod erase;
 mod full;
 mod logs;
 mod opening;

@@ -126,6 +126,7 @@ fn the_bytes_of_journal_records_are_a_promise() {
             content: Bytes::from_static(b"c"),
         }),
         Change::Read(ReadChange { conversation, by_high: true, offset: 14 }),
+        Change::Left(LeftChange { conversation }),
     ];
     let written: Vec<_> =
         records.iter().map(|change| hex(&Record::encode(change.clone()))).collect();
@@ -182,10 +183,11 @@ const WITHOUT_FORMER_SECRETS: &str = "081512790a10010101010101010101010101010101
     0e0e0e0e0e0e0e0e0e0e0e0e0e0e10081a026f7322037461672807180f20011a036279652011\
     20132016280130173a240a2018181818181818181818181818181818\
     18181818181818181818181818181818101942047370616d";
-const RECORDS: [&str; 4] = [
+const RECORDS: [&str; 5] = [
     "0a14080110021a05616c6963652205416c6963652803",
     "12050801120173",
     "1a310a16080110021803200428053006380740084809500a580b10011a100c0c0c0c0c0c0c0c\
         0c0c0c0c0c0c0c0c200d2a0163",
     "221c0a16080110021803200428053006380740084809500a580b1001180e",
+    "2a180a16080110021803200428053006380740084809500a580b",
 ];

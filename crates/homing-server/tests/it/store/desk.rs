@@ -29,6 +29,7 @@ pub(super) enum News {
     Displaced(ConnId, Box<KickRecord>),
     Superseded(ConnId),
     LoggedOut(ConnId),
+    AppDeleted(AppId),
     Devices(UserKey, Vec<DeviceInfo>),
 }
 
@@ -236,6 +237,10 @@ impl Deliver for Collect {
 
     fn logged_out(&self, conn: ConnId) {
         self.tell(News::LoggedOut(conn));
+    }
+
+    fn app_deleted(&self, app: AppId, _: WallTime) {
+        self.tell(News::AppDeleted(app));
     }
 
     fn devices(&self, user: UserKey, devices: &[DeviceInfo]) {
