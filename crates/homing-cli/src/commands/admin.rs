@@ -44,6 +44,27 @@ pub(crate) struct ApiArguments {
     /// Believe servers whose certificate comes from an authority in this PEM file.
     #[arg(long, value_name = "FILE", global = true)]
     ca: Option<PathBuf>,
+    /// Print the server's answer as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// The end of the help of every command that takes [`ApiArguments`].
+macro_rules! api_help {
+    () => {
+        "\
+The server is --url or HOMING_URL, else http://127.0.0.1:7700. The admin token is --admin-token or
+HOMING_ADMIN_TOKEN, else what `admin.token` in --data (./homing-data) holds.
+Exit codes: 0 done; 1 refused or not reachable, why is on stderr; 2 the arguments are wrong."
+    };
+}
+pub(crate) use api_help;
+
+impl ApiArguments {
+    /// Prints an answer: as it came, where JSON is asked for, else in words.
+    pub(crate) fn print(&self, answer: &Value, words: impl FnOnce(&Value) -> String) {
+        println!("{}", if self.json { answer.to_string() } else { words(answer) });
+    }
 }
 
 /// A server's admin API.

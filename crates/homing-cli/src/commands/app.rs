@@ -1,9 +1,11 @@
 //! `homing app`: the apps of a running server, through its admin API.
 
+mod deletion;
+
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::admin::{Api, ApiArguments, show};
+use super::admin::{Api, ApiArguments, api_help, show};
 use crate::cli::{Done, Outcome};
 
 #[derive(Args)]
@@ -13,9 +15,6 @@ pub(crate) struct Arguments {
     command: Command,
     #[command(flatten)]
     api: ApiArguments,
-    /// Print the server's answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -51,16 +50,15 @@ enum Command {
         #[arg(value_name = "KEY=VALUE", required = true, value_parser = setting)]
         settings: Vec<(String, String)>,
     },
-    /// Delete an app with its users and messages, for good.
-    Delete {
-        /// The app.
-        #[arg(value_name = "ID")]
-        id: u32,
-    },
+    /// Delete an app with its users and messages, for good. Whoever is signed in is signed out at once;
+    /// what it had is erased in the background.
+    #[command(after_help = DELETION)]
+    Delete(deletion::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let api = Api::new(&arguments.api)?;
+    let print = |value: &Value, words: fn(&Value) -> String| arguments.api.print(value, words);
     match &arguments.command {
         Command::Create { name, id, policy } => {
             let mut app = Map::from_iter([("name".to_owned(), json!(name))]);
@@ -72,36 +70,32 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             }
             let what = format!("cannot create the app “{name}”");
             let created = api.post("/v1/apps", &Value::Object(app), &what)?;
-            print(arguments, &created, show::one);
+            print(&created, show::one);
         }
         Command::List => {
             let list = api.get("/v1/apps", "cannot list the apps")?;
-            print(arguments, &list, show::apps);
+            print(&list, apps);
         }
         Command::Show { id } => {
             let app = api.get(&path(*id), &format!("cannot show app {id}"))?;
-            print(arguments, &app, show::one);
+            print(&app, show::one);
         }
         Command::Set { id, settings } => {
             let change = change(settings);
             let what = format!("cannot change app {id}");
             let app = api.patch(&path(*id), &Value::Object(change), &what)?;
-            print(arguments, &app, show::one);
+            print(&app, show::one);
         }
-        Command::Delete { id } => {
-            api.delete(&path(*id), &format!("cannot delete app {id}"))?;
-            print(arguments, &json!({"deleted": id}), |_| format!("app {id} is deleted"));
-        }
+        Command::Delete(deletion) => print(&deletion.run(&api)?, deletion::words),
     }
     Ok(Done::Well)
 }
 
-fn print(arguments: &Arguments, value: &Value, words: impl Fn(&Value) -> String) {
-    if arguments.json {
-        println!("{value}");
-    } else {
-        println!("{}", words(value));
-    }
+/// The apps, and under them those that are on their way out.
+fn apps(list: &Value) -> String {
+    let deleting =
+        show::rows(list, "deleting").iter().map(|app| format!("\n{}", deletion::words(app)));
+    format!("{}{}", show::apps(list), deleting.collect::<String>())
 }
 
 fn path(id: u32) -> String {
@@ -154,7 +148,18 @@ Examples:
   homing app set 1 min_sdk=1.2.0 min_sdk_on.ios=1.3.0
   homing app set 1 auto_register=false session_age_s=604800";
 
-const EXAMPLES: &str = "\
+const DELETION: &str = "\
+Nothing of the app can be had back. Without --yes you are asked to type the app's id. The number is not
+given out again. The answer comes when the app is out of service; --wait waits until nothing is left of
+it, which `homing app show ID` tells as well: `deleting`, then `unknown_app`. Deleting again is no error.
+
+Examples:
+  homing app delete 1
+  homing app delete 1 --yes --wait
+  homing app delete 1 --yes --json | jq .erased.messages";
+
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   homing app create --name shop
   homing app create --name shop --policy dual --json | jq -r .key
@@ -163,6 +168,6 @@ Examples:
   homing app set 1 policy=dual name='The shop' auto_register=false
   homing app delete 1
 
-The server is --url or HOMING_URL, else http://127.0.0.1:7700. The admin token is --admin-token or
-HOMING_ADMIN_TOKEN, else what `admin.token` in --data (./homing-data) holds.
-Exit codes: 0 done; 1 refused or not reachable, why is on stderr; 2 the arguments are wrong.";
+",
+    api_help!()
+);

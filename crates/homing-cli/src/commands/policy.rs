@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::admin::{Api, ApiArguments, show};
+use super::admin::{Api, ApiArguments, api_help, show};
 use crate::cli::{Done, Outcome};
 use crate::failure::Failure;
 
@@ -18,9 +18,6 @@ pub(crate) struct Arguments {
     command: Command,
     #[command(flatten)]
     api: ApiArguments,
-    /// Print the server's answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -101,9 +98,7 @@ struct Parts {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let api = Api::new(&arguments.api)?;
-    let print = |value: &Value, words: fn(&Value) -> String| {
-        println!("{}", if arguments.json { value.to_string() } else { words(value) });
-    };
+    let print = |value: &Value, words: fn(&Value) -> String| arguments.api.print(value, words);
     match &arguments.command {
         Command::Get(app) => {
             let what = format!("cannot show the policy of app {}", app.app_id);
@@ -250,7 +245,8 @@ fn cap(text: &str) -> Result<(String, u32), String> {
 /// A policy has some hundred bytes.
 const FILE_BYTES: u64 = 64 * 1024;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   homing policy get --app-id 1
   homing policy preset --app-id 1                what there is to choose from
@@ -261,9 +257,9 @@ Examples:
 
 A change applies to new logins only: who is signed in stays, however many they are.
 
-The server is --url or HOMING_URL, else http://127.0.0.1:7700. The admin token is --admin-token or
-HOMING_ADMIN_TOKEN, else what `admin.token` in --data (./homing-data) holds.
-Exit codes: 0 done; 1 refused or not reachable, why is on stderr; 2 the arguments are wrong.";
+",
+    api_help!()
+);
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::admin::{Api, ApiArguments, show};
+use super::admin::{Api, ApiArguments, api_help, show};
 use crate::cli::{Done, Outcome};
 use crate::failure::Failure;
 
@@ -17,9 +17,6 @@ pub(crate) struct Arguments {
     command: Command,
     #[command(flatten)]
     api: ApiArguments,
-    /// Print the server's answer as JSON.
-    #[arg(long, global = true)]
-    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -135,9 +132,7 @@ struct Words {
 
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let api = Api::new(&arguments.api)?;
-    let print = |value: &Value, words: fn(&Value) -> String| {
-        println!("{}", if arguments.json { value.to_string() } else { words(value) });
-    };
+    let print = |value: &Value, words: fn(&Value) -> String| arguments.api.print(value, words);
     match &arguments.command {
         Command::Create { app, users, name } => print(&create(&api, app, users, name)?, made),
         Command::List { app, prefix, limit } => print(&list(&api, app, prefix, *limit)?, users),
@@ -298,7 +293,8 @@ fn seconds(text: &str) -> Result<u64, String> {
 /// What the server takes and gives at once.
 const BATCH: usize = 100;
 
-const EXAMPLES: &str = "\
+const EXAMPLES: &str = concat!(
+    "\
 Examples:
   homing user create --app-id 1 dave erin
   homing user list --app-id 1 --prefix d
@@ -313,9 +309,9 @@ Examples:
 A ban and a deletion end all sessions; each device is told why, now or when it comes back. `kick`
 alone lets the user sign in again.
 
-The server is --url or HOMING_URL, else http://127.0.0.1:7700. The admin token is --admin-token or
-HOMING_ADMIN_TOKEN, else what `admin.token` in --data (./homing-data) holds.
-Exit codes: 0 done; 1 refused or not reachable, why is on stderr; 2 the arguments are wrong.";
+",
+    api_help!()
+);
 
 #[cfg(test)]
 mod tests {

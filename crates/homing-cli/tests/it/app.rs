@@ -1,8 +1,8 @@
 //! `homing app`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::program::{Server, assert_failed, homing, run, stdout};
+use crate::program::{Drive, Server, assert_failed, homing, run, stdout};
 
 #[test]
 fn an_app_is_created_listed_shown_and_changed() {
@@ -26,6 +26,45 @@ fn an_app_is_created_listed_shown_and_changed() {
     assert_eq!(app["policy"]["preset"], "single");
     assert_eq!(app["auto_register"], false);
     assert!(app.get("key").is_none(), "only the creation shows the key");
+}
+
+/// D-7, F-02: gone for who is signed in, for who comes back, and out of the list; another app stays.
+#[test]
+fn a_deleted_app_is_gone_for_its_users_and_only_by_who_means_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server"));
+    server.app(["create", "--name", "other"]);
+    let mut phone = Drive::start(server.url(), &folder.path().join("phone"), "ios");
+    phone.login("alice", &server.token("alice"));
+    let away = folder.path().join("away");
+    let mut laptop = Drive::start(server.url(), &away, "linux");
+    laptop.login("alice", &server.token("alice"));
+    laptop.done("network", json!({"cut": true}));
+
+    assert_failed(&server.app(["delete", "1"]), "nobody is there to be asked");
+    assert_eq!(server.app(["show", "1"]).status.code(), Some(0), "nothing happened");
+    let mark = phone.mark();
+    let deleted = server.app(["delete", "1", "--yes", "--wait", "--json"]);
+    assert_eq!(deleted.status.code(), Some(0), "{deleted:?}");
+    let app: Value = serde_json::from_slice(&deleted.stdout).unwrap();
+    assert_eq!(
+        (&app["id"], &app["state"], &app["erased"]["users"]),
+        (&json!(1), &json!("erased"), &json!(3))
+    );
+    phone.find(mark, |line| line["session"]["why"] == "AccountDeleted");
+    let mark = laptop.mark();
+    laptop.done("network", json!({"cut": false, "up": true}));
+    laptop.find(mark, |line| line["session"]["why"] == "AccountDeleted");
+    let login = json!({"user": "alice", "token": server.token("alice")});
+    assert_eq!(phone.refused("login", login), "unknown_app");
+
+    assert_failed(&server.app(["show", "1"]), "unknown_app");
+    let again = stdout(&server.app(["delete", "1", "--yes"]));
+    assert_eq!(again, "app 1 is deleted and erased: users 3, messages 0\n");
+    let list = stdout(&server.app(["list"]));
+    assert!(list.contains("other") && !list.contains("demo"), "{list}");
+    assert_failed(&server.app(["create", "--name", "again", "--id", "1"]), "not used again");
+    assert_failed(&server.app(["delete", "77", "--yes"]), "unknown_app");
 }
 
 #[test]
