@@ -63,12 +63,11 @@ impl Oracle for Logout {
                     door.left.extend(door.session.take());
                 }
             }
-            Fact::Sent(no, _, ClientFrame::EndSession(end)) => {
-                if !self.door(*no).durable.contains(&end.session) {
-                    let session = end.session;
-                    findings
-                        .report(format!("{no:?} tells the end of {session}, and may forget it"));
-                }
+            Fact::Sent(no, _, ClientFrame::EndSession(end))
+                if !self.door(*no).durable.contains(&end.session) =>
+            {
+                let session = end.session;
+                findings.report(format!("{no:?} tells the end of {session}, and may forget it"));
             }
             // A device that sleeps does nothing at once.
             Fact::Slept(no) => {
