@@ -67,13 +67,13 @@ async fn carry(
     let server = if born.is_open { TcpStream::connect(to).await.ok() } else { None };
     if let Some(server) = server {
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = server.into_split();
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
         let late = round_trip / 2;
+        // The pumps borrow: when they are dropped, both sockets stay open, and nobody reads them.
         tokio::select! {
-            () = pump(from_client, to_server, late, round_trip) => {}
-            () = pump(from_server, to_client, late, Duration::ZERO) => {}
-            // Both sockets stay open, and nobody reads them.
+            () = pump(&mut from_client, &mut to_server, late, round_trip) => {}
+            () = pump(&mut from_server, &mut to_client, late, Duration::ZERO) => {}
             () = broken(&mut state, born) => std::future::pending().await,
         }
     } else {
