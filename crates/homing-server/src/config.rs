@@ -37,6 +37,9 @@ pub struct Config {
     pub drain: Duration,
     /// Users, and as many conversations, kept in the store's memory besides those in work.
     pub cached: usize,
+    /// Authorities that an app's own server may have its certificate from, in a PEM file, besides those
+    /// that browsers trust.
+    pub webhook_ca: Option<PathBuf>,
     /// The clocks.
     pub clock: Clock,
 }
@@ -74,6 +77,7 @@ impl Config {
             return_rate: RETURN_RATE,
             drain: Duration::from_secs(10),
             cached: 1_024,
+            webhook_ca: None,
             clock: Clock::system(),
         }
     }

@@ -53,6 +53,7 @@ use self::wheel::Wheel;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::store::Store;
+use crate::webhook::Webhooks;
 
 pub use self::guard::{Bounds, Loopback};
 pub(crate) use self::hub::Hub;
@@ -91,19 +92,20 @@ impl Gateway {
     pub(crate) fn new(
         store: Store,
         hub: Arc<Hub>,
-        metrics: Arc<Metrics>,
+        webhooks: Webhooks,
         clock: Clock,
         bounds: Bounds,
         limits: Limits,
         pace: Pace,
     ) -> Self {
+        let metrics = Arc::clone(hub.metrics());
         Self {
             store,
             hub,
             wheel: Wheel::new(clock.now()),
             clock,
+            third_party: third_party::Desk::new(webhooks, Arc::clone(&metrics), bounds.third_party),
             metrics,
-            third_party: third_party::Desk::new(bounds.third_party),
             guard: Guard::new(bounds),
             open: AtomicUsize::new(0),
             all_closed: Notify::new(),

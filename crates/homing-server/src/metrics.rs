@@ -33,6 +33,61 @@ pub(crate) struct Metrics {
     pub(crate) turned_away: Gauge,
     /// Requests to the HTTP API.
     pub(crate) http_requests: Gauge,
+    /// Questions to apps' own servers about credentials (S-8.1).
+    pub(crate) third_party: ThirdPartyCalls,
+    /// Credentials that no server had to be asked about: its answer still held.
+    pub(crate) third_party_remembered: Gauge,
+}
+
+/// How questions to apps' own servers came out, and how long they took.
+#[derive(Debug, Default)]
+pub(crate) struct ThirdPartyCalls {
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+    times: Histogram,
+}
+
+/// What became of a question to an app's own server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// It said yes.
+    Allowed,
+    /// It said no.
+    Refused,
+    /// No answer in time.
+    Slow,
+    /// No connection, or one that broke.
+    Unreachable,
+    /// Its certificate is not believed.
+    Untrusted,
+    /// Another status than 200.
+    Status,
+    /// Something else than an answer.
+    Unreadable,
+}
+
+impl Outcome {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::Allowed, "allowed"),
+        (Self::Refused, "refused"),
+        (Self::Slow, "slow"),
+        (Self::Unreachable, "unreachable"),
+        (Self::Untrusted, "untrusted"),
+        (Self::Status, "status"),
+        (Self::Unreadable, "unreadable"),
+    ];
+}
+
+impl ThirdPartyCalls {
+    /// `took`: from when the credential was shown, so with the wait for a turn.
+    pub(crate) fn count(&self, outcome: Outcome, took: Duration) {
+        self.outcomes[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        self.times.observe(took);
+    }
+
+    fn counted(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.outcomes.iter().map(|count| count.load(Ordering::Relaxed));
+        Outcome::ALL.iter().map(|(_, name)| *name).zip(counts).filter(|(_, count)| *count > 0)
+    }
 }
 
 /// A number that goes up, and down where that makes sense.
@@ -116,6 +171,8 @@ impl Metrics {
             kicks: Gauge::default(),
             turned_away: Gauge::default(),
             http_requests: Gauge::default(),
+            third_party: ThirdPartyCalls::default(),
+            third_party_remembered: Gauge::default(),
         }
     }
 
@@ -126,15 +183,25 @@ impl Metrics {
         page.gauge("homing_sessions_bound", "Connections with a session.", self.sessions.value());
         let users = i64::try_from(users_online).unwrap_or(i64::MAX);
         page.gauge("homing_users_online", "Users with a connection.", users);
-        page.by_code("homing_logins_total", "result", "Answers to a Hello.", &self.logins);
+        let logins = self.logins.counted();
+        page.labelled("homing_logins_total", "result", "Answers to a Hello.", logins);
         page.counter("homing_resumes_total", "Hellos that went on with a session.", &self.resumes);
-        page.by_code("homing_closes_total", "code", "Closes by the server.", &self.closes);
+        let closes = self.closes.counted();
+        page.labelled("homing_closes_total", "code", "Closes by the server.", closes);
         page.counter("homing_sends_total", "Messages asked to be sent.", &self.sends);
         page.counter("homing_pushes_total", "Log entries sent to connections.", &self.pushes);
         page.counter("homing_kicks_total", "Live sessions ended by somebody.", &self.kicks);
         let help = "Connections turned away unread.";
         page.counter("homing_turned_away_total", help, &self.turned_away);
         page.counter("homing_http_requests_total", "HTTP requests.", &self.http_requests);
+        let help = "Questions to apps' own servers about credentials.";
+        let calls = self.third_party.counted();
+        page.labelled("homing_third_party_calls_total", "outcome", help, calls);
+        let help = "From a credential that is asked about until its verdict.";
+        page.histogram("homing_third_party_seconds", help, &self.third_party.times);
+        let help = "Credentials that an earlier answer still held for.";
+        let remembered = &self.third_party_remembered;
+        page.counter("homing_third_party_remembered_total", help, remembered);
         let waiting = i64::try_from(store.waiting()).unwrap_or(i64::MAX);
         page.gauge("homing_store_queue", "Commands that wait for the writer.", waiting);
         let help = "From the end of a batch's decisions until it is durable.";
@@ -156,10 +223,16 @@ impl Page {
         self.line(format_args!("{name} {}", value.value()));
     }
 
-    fn by_code(&mut self, name: &str, label: &str, help: &str, values: &ByCode) {
+    fn labelled(
+        &mut self,
+        name: &str,
+        label: &str,
+        help: &str,
+        values: impl Iterator<Item = (&'static str, u64)>,
+    ) {
         self.head(name, help, "counter");
-        for (code, count) in values.counted() {
-            self.line(format_args!("{name}{{{label}=\"{code}\"}} {count}"));
+        for (value, count) in values {
+            self.line(format_args!("{name}{{{label}=\"{value}\"}} {count}"));
         }
     }
 
@@ -200,6 +273,18 @@ mod tests {
         counts.count(Some(Code::CREDENTIAL_EXPIRED));
         let counted: Vec<_> = counts.counted().collect();
         assert_eq!(counted, [("ok", 1), ("credential_expired", 2)]);
+    }
+
+    #[test]
+    fn every_outcome_is_counted_under_its_own_name() {
+        let calls = ThirdPartyCalls::default();
+        for (number, (outcome, _)) in (1..).zip(Outcome::ALL) {
+            for _ in 0..number {
+                calls.count(outcome, Duration::from_millis(1));
+            }
+        }
+        let names = Outcome::ALL.map(|(_, name)| name);
+        assert!(calls.counted().eq(names.into_iter().zip(1..)));
     }
 
     #[test]

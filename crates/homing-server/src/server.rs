@@ -20,6 +20,7 @@ use crate::gateway::tls::{self, TlsError};
 use crate::gateway::{Gateway, Hub, Pace};
 use crate::metrics::Metrics;
 use crate::store::{OpenError, Options, Store};
+use crate::webhook::Webhooks;
 
 /// The way to start one.
 #[derive(Debug)]
@@ -58,8 +59,9 @@ impl Server {
         }
         let tls =
             config.tls.as_ref().map(|files| tls::load(&files.cert, &files.key)).transpose()?;
-        let metrics = Arc::new(Metrics::new());
-        let hub = Arc::new(Hub::new(Arc::clone(&metrics)));
+        let webhooks =
+            Webhooks::new(config.webhook_ca.as_deref()).map_err(StartError::WebhookCa)?;
+        let hub = Arc::new(Hub::new(Arc::new(Metrics::new())));
         let least_ms = u32::try_from(config.reconnect_window.as_millis()).unwrap_or(u32::MAX);
         let pace = Pace { least_ms, per_s: config.return_rate };
         let options = Options { cached: config.cached, ..Options::default() };
@@ -70,7 +72,7 @@ impl Server {
         let local_addr = listener
             .local_addr()
             .map_err(|error| StartError::Listen { at: config.listen, error })?;
-        let gateway = Gateway::new(store, hub, metrics, config.clock, config.bounds, limits, pace);
+        let gateway = Gateway::new(store, hub, webhooks, config.clock, config.bounds, limits, pace);
         let gateway = Arc::new(gateway);
         let is_tls = tls.is_some();
         let api = api::router(Arc::clone(&gateway), &admin_token);
@@ -151,6 +153,9 @@ pub enum StartError {
     /// Certificate or key are of no use.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The file of authorities for webhooks is of no use.
+    #[error("webhook_ca: {0}")]
+    WebhookCa(TlsError),
     /// Passwords and messages would leave the machine unencrypted (W-1).
     #[error(
         "{0} is not loopback and there is no certificate: give one, listen on 127.0.0.1, or allow \
@@ -168,7 +173,7 @@ impl StartError {
         match self {
             Self::Store(error) => error.code(),
             Self::Listen { .. } => Code::NETWORK,
-            Self::Tls(_) | Self::PlaintextRefused(_) => Code::INVALID_ARGUMENT,
+            Self::Tls(_) | Self::WebhookCa(_) | Self::PlaintextRefused(_) => Code::INVALID_ARGUMENT,
             Self::AdminToken(_) => Code::STORE_OPEN_FAILED,
         }
     }

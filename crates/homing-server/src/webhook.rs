@@ -1,6 +1,8 @@
 //! Questions to servers of apps over HTTP: one POST, one bounded answer, signed so that the other
 //! side knows who asks (V-4).
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,8 +14,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::apps::WebhookUrl;
+use crate::gateway::TlsError;
 
 /// A client with kept connections. Clones share them.
 #[derive(Clone, Debug)]
@@ -26,6 +32,8 @@ pub(crate) enum NoAnswer {
     Slow,
     #[error("it cannot be reached")]
     Unreachable,
+    #[error("its certificate is not believed: {0} (webhook_ca names a file of more authorities)")]
+    Untrusted(rustls::Error),
     #[error("it answered with status {0}")]
     Status(StatusCode),
     #[error("its answer broke off or is longer than 16 KiB")]
@@ -33,11 +41,20 @@ pub(crate) enum NoAnswer {
 }
 
 impl Webhooks {
-    pub(crate) fn new() -> Self {
-        let provider = rustls::crypto::ring::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
+    /// `ca`: believe servers whose certificate comes from an authority in this PEM file, besides those
+    /// that browsers trust.
+    ///
+    /// # Errors
+    /// [`TlsError::File`] when it cannot be read or holds no certificate.
+    pub(crate) fn new(ca: Option<&Path>) -> Result<Self, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
             .expect("ring has what TLS 1.2 and 1.3 need")
+            .with_root_certificates(authorities(ca)?)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
             .https_or_http()
             .enable_http1()
             .build();
@@ -46,7 +63,7 @@ impl Webhooks {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .build(connector);
-        Self(client)
+        Ok(Self(client))
     }
 
     /// Asks once: what has been asked may have been done, so nothing is asked twice. An answer is a
@@ -66,7 +83,7 @@ impl Webhooks {
         }
         let request = request.body(Full::new(body)).map_err(|_| NoAnswer::Unreachable)?;
         let asking = async {
-            let answer = self.0.request(request).await.map_err(|_| NoAnswer::Unreachable)?;
+            let answer = self.0.request(request).await.map_err(|error| no_way(&error))?;
             if answer.status() != StatusCode::OK {
                 return Err(NoAnswer::Status(answer.status()));
             }
@@ -75,6 +92,39 @@ impl Webhooks {
         };
         tokio::time::timeout(limit, asking).await.unwrap_or(Err(NoAnswer::Slow))
     }
+}
+
+fn authorities(ca: Option<&Path>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let Some(file) = ca else { return Ok(roots) };
+    let wrong = |why: String| TlsError::File { file: file.to_owned(), why };
+    let before = roots.len();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(e.to_string()))? {
+        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+    }
+    if roots.len() == before {
+        return Err(wrong("it holds no certificate in PEM form".to_owned()));
+    }
+    Ok(roots)
+}
+
+/// Whether there is no way to the server, or it cannot be told from another one.
+fn no_way(error: &(dyn std::error::Error + 'static)) -> NoAnswer {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+            return NoAnswer::Untrusted(why.clone().into());
+        }
+        // An error of IO passes over what it holds when it is asked for its source.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = match held {
+            Some(held) => Some(held),
+            None => error.source(),
+        };
+    }
+    NoAnswer::Unreachable
 }
 
 /// `t=<seconds>,v1=<hex>`: HMAC-SHA256 over the seconds in decimal, a dot, and the body. The time is

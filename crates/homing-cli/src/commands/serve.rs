@@ -173,6 +173,9 @@ fn why(error: &StartError) -> Failure {
             error,
             "give PEM files; `homing doctor --tls-cert FILE --tls-key FILE` looks closer",
         ),
+        StartError::WebhookCa(_) => {
+            Failure::new(what, error, "webhook_ca is a PEM file with certificates of authorities")
+        }
         StartError::PlaintextRefused(at) => Failure::new(
             what,
             format!("{at} can be reached from other machines, and there is no certificate"),
@@ -213,6 +216,7 @@ A configuration file (all of it is optional; paths count from where the file lie
   tls_cert = \"chain.pem\"
   tls_key = \"key.pem\"
   allow_plaintext = false    # true: something in front of the server does TLS
+  webhook_ca = \"ca.pem\"      # also believe apps' own servers with certificates from there
   drain_s = 10               # how long a stopping server waits for its connections
   reconnect_window_s = 1     # clients that lose it come back spread over this at least,
   returns_per_s = 2000       # and over longer when this many connections a second are not enough

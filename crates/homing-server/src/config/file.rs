@@ -27,6 +27,7 @@ struct File {
     connections: Option<u32>,
     strangers_per_address: Option<u32>,
     bound_loopback: Option<bool>,
+    webhook_ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -75,6 +76,7 @@ impl Config {
         if file.bound_loopback == Some(true) {
             config.bounds.loopback = Loopback::Bounded;
         }
+        config.webhook_ca = file.webhook_ca.map(place);
         let seconds = |s: u16| Duration::from_secs(s.into());
         set(&mut config.listen, file.listen);
         set(&mut config.drain, file.drain_s.map(seconds));
@@ -124,6 +126,7 @@ mod tests {
             connections = 6
             strangers_per_address = 7
             bound_loopback = true
+            webhook_ca = "ca.pem"
         "#;
         let config = Config::from_toml(text, Path::new("/etc/homing")).unwrap();
         let files = TlsFiles { cert: "/etc/homing/cert.pem".into(), key: "/etc/key.pem".into() };
@@ -135,6 +138,7 @@ mod tests {
         assert_eq!((config.cached, config.bounds.connections), (5, 6));
         assert_eq!(config.bounds.strangers_per_address, 7);
         assert_eq!(config.bounds.loopback, Loopback::Bounded);
+        assert_eq!(config.webhook_ca, Some("/etc/homing/ca.pem".into()));
     }
 
     #[test]

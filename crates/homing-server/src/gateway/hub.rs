@@ -48,6 +48,10 @@ impl Hub {
         }
     }
 
+    pub(crate) const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// A new connection with a number that no other has.
     pub(super) fn enter(&self) -> Arc<Conn> {
         loop {

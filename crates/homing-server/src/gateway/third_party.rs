@@ -11,7 +11,7 @@ mod question;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homing_core::server::registry::Verdict;
 use homing_proto::id::AppId;
@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 use self::memory::Memory;
 use super::{Gateway, Stage};
 use crate::apps::Silence;
+use crate::metrics::{Metrics, Outcome};
 use crate::webhook::{NoAnswer, Webhooks};
 
 pub(super) use self::question::Question;
@@ -30,6 +31,7 @@ pub(super) use self::question::Question;
 /// Where third parties are asked.
 pub(crate) struct Desk {
     webhooks: Webhooks,
+    metrics: Arc<Metrics>,
     memory: Memory,
     /// Questions that may be open at once.
     waiting: Arc<Semaphore>,
@@ -40,9 +42,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// `limit`: for one answer, connecting and waiting included.
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(super) fn new(webhooks: Webhooks, metrics: Arc<Metrics>, limit: Duration) -> Self {
         Self {
-            webhooks: Webhooks::new(),
+            webhooks,
+            metrics,
             memory: Memory::default(),
             waiting: Arc::new(Semaphore::new(QUESTIONS)),
             asking: Mutex::default(),
@@ -52,7 +55,9 @@ impl Desk {
 
     /// What was answered before and still holds.
     pub(super) fn remembered(&self, question: &Question, now: WallTime) -> Option<Verdict> {
-        self.memory.recall(question.key(), now)
+        let verdict = self.memory.recall(question.key(), now)?;
+        self.metrics.third_party_remembered.add(1);
+        Some(verdict)
     }
 
     /// Returns when no question is open. None is put any more: all connections are gone.
@@ -68,7 +73,8 @@ impl Desk {
     }
 
     async fn answer(&self, question: &Question, now: WallTime) -> Result<Verdict, Error> {
-        let app = question.app;
+        let (app, began) = (question.app, Instant::now());
+        let count = |outcome| self.metrics.third_party.count(outcome, began.elapsed());
         let asked = async {
             // Never closed.
             let _place = self.place(app).acquire_owned().await;
@@ -84,15 +90,29 @@ impl Desk {
                     let expires = valid_s.map(|s| WallTime(now.0 + u64::from(s.get()) * 1000));
                     let verdict = Verdict { issued: now, expires };
                     self.memory.keep(question.key(), verdict);
+                    count(Outcome::Allowed);
                     return Ok(verdict);
                 }
                 Some(question::Answer::Refuse { text }) => {
+                    count(Outcome::Refused);
                     let error = Error::new(Code::THIRD_PARTY_REFUSED);
                     return Err(if text.is_empty() { error } else { error.with_text(text) });
                 }
-                None => "its answer is not {\"allow\":true} or {\"allow\":false}".to_owned(),
+                None => {
+                    count(Outcome::Unreadable);
+                    "its answer is not {\"allow\":true} or {\"allow\":false}".to_owned()
+                }
             },
-            Err(error) => error.to_string(),
+            Err(error) => {
+                count(match error {
+                    NoAnswer::Slow => Outcome::Slow,
+                    NoAnswer::Unreachable => Outcome::Unreachable,
+                    NoAnswer::Untrusted(_) => Outcome::Untrusted,
+                    NoAnswer::Status(_) => Outcome::Status,
+                    NoAnswer::Body => Outcome::Unreadable,
+                });
+                error.to_string()
+            }
         };
         let silence = question.third_party.silence;
         tracing::warn!(target: "homing::gateway", %app, failure, ?silence, "third party");

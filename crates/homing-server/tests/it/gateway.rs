@@ -10,4 +10,5 @@ mod policy;
 mod sessions;
 mod tls;
 mod users;
+mod webhook;
 mod world;

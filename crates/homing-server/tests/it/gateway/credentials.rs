@@ -10,13 +10,13 @@ use homing_proto::id::UserId;
 use homing_proto::secret::Token;
 use homing_token::{Format, Grant, Key, mint};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::world::{World, resume, soon};
 
-const ADMIN: &str = "an admin token for tests";
+pub(super) const ADMIN: &str = "an admin token for tests";
 const SECRET_32: &str = "0123456789abcdef0123456789abcdef";
 
 async fn world() -> World {
@@ -25,7 +25,7 @@ async fn world() -> World {
 
 impl World {
     /// Changes the demo app.
-    async fn set(&self, change: Value) -> Value {
+    pub(super) async fn set(&self, change: Value) -> Value {
         let (status, app) = self.patch(change).await;
         assert_eq!(status, 200, "{app}");
         app
@@ -44,7 +44,7 @@ impl World {
     }
 
     /// The Hello of a device that never repeats itself.
-    fn shows(&self, user: &str, format: &str, token: &str) -> Hello {
+    pub(super) fn shows(&self, user: &str, format: &str, token: &str) -> Hello {
         static COUNTER: AtomicU64 = AtomicU64::new(1);
         let mut hello = self.hello(user, 1, Platform::Ios);
         hello.counter = COUNTER.fetch_add(2, Ordering::Relaxed);
@@ -227,13 +227,13 @@ async fn a_static_token_is_kept_as_a_hash_and_over_a_restart() {
 }
 
 /// The app's own server: what it was asked, and how it answers.
-struct AppServer {
-    url: String,
+pub(super) struct AppServer {
+    pub(super) url: String,
     asked: mpsc::UnboundedReceiver<(String, Value, TcpStream)>,
 }
 
 impl AppServer {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/login?from=homing", listener.local_addr().unwrap());
         let (tell, asked) = mpsc::unbounded_channel();
@@ -248,11 +248,11 @@ impl AppServer {
     }
 
     /// The next question: its head, its body, and the connection to answer on.
-    async fn question(&mut self) -> (String, Value, TcpStream) {
+    pub(super) async fn question(&mut self) -> (String, Value, TcpStream) {
         soon(self.asked.recv()).await.unwrap()
     }
 
-    async fn answer(&mut self, body: &str) -> (String, Value) {
+    pub(super) async fn answer(&mut self, body: &str) -> (String, Value) {
         let (head, question, tcp) = self.question().await;
         say(tcp, 200, body).await;
         (head, question)
@@ -263,7 +263,7 @@ impl AppServer {
     }
 }
 
-async fn read_request(mut tcp: TcpStream) -> (String, Value, TcpStream) {
+pub(super) async fn read_request<S: AsyncRead + Unpin>(mut tcp: S) -> (String, Value, S) {
     let mut bytes = Vec::new();
     loop {
         tcp.read_buf(&mut bytes).await.unwrap();
@@ -276,7 +276,7 @@ async fn read_request(mut tcp: TcpStream) -> (String, Value, TcpStream) {
     }
 }
 
-async fn say(mut tcp: TcpStream, status: u16, body: &str) {
+pub(super) async fn say(mut tcp: impl AsyncWrite + Unpin, status: u16, body: &str) {
     let answer = format!(
         "HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
