@@ -1,14 +1,14 @@
 //! Signing in, talking, being displaced, coming back.
 
 use homing_core::policy::Preset;
-use homing_proto::Code;
 use homing_proto::device::{KickReason, Platform};
 use homing_proto::frame::{
     Binding, ClientFrame, Credential, EndSession, Intent, Request, Response, ServerFrame,
 };
-use homing_proto::id::AppId;
+use homing_proto::id::{AppId, SessionId};
 use homing_proto::message::Content;
 use homing_proto::secret::Token;
+use homing_proto::{Code, Error};
 use homing_server::apps::AppChange;
 
 use super::world::{World, resume};
@@ -147,6 +147,27 @@ async fn a_device_ends_another_of_the_same_account() {
     assert_eq!(desk.request(kick).await, Ok(Response::Done));
     let record = phone.closed().await.kick.expect("a record");
     assert_eq!(record.reason, KickReason::OwnDevice);
+}
+
+/// S-7.7, P-8.3: what is gone does not keep the rest from being ended, and alone it is told.
+#[tokio::test]
+async fn sessions_that_are_gone_are_passed_over_unless_nothing_is_left_to_end() {
+    let world = World::new().await;
+    let (mut phone, phone_welcome) = world.login("alice", 1, Platform::Ios).await;
+    let (mut desk, desk_welcome) = world.login("alice", 2, Platform::Linux).await;
+    let (_, bobs) = world.login("bob", 3, Platform::Ios).await;
+    let (unknown, own) = (SessionId([9; 16]), desk_welcome.session);
+    let nothing = Err(Error::from(Code::SESSION_NOT_FOUND));
+    for gone in [vec![], vec![unknown], vec![own], vec![unknown, own, bobs.session]] {
+        assert_eq!(desk.request(Request::KickDevices(gone)).await, nothing);
+    }
+    phone.ping().await;
+    let some = vec![unknown, phone_welcome.session, own];
+    assert_eq!(desk.request(Request::KickDevices(some.clone())).await, Ok(Response::Done));
+    phone.closed().await;
+    // Asked again, because the answer was lost.
+    assert_eq!(desk.request(Request::KickDevices(some)).await, nothing);
+    desk.ping().await;
 }
 
 #[tokio::test]
