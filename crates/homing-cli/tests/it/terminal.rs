@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::program::{Drive, Server, assert_failed};
+use crate::program::{Drive, Lines, Server, assert_failed, homing};
 
 /// A device that was killed and starts again on its data: whatever ended its session still does, and
 /// nothing signs it in by itself.
@@ -165,6 +165,35 @@ fn a_bad_credential_is_told_and_not_shown_again() {
     // Its hash is remembered: refused without traffic.
     phone.done("network", json!({"cut": true}));
     assert_eq!(phone.refused("login", wrong), "credential_wrong_user");
+}
+
+/// S-6.1, I1: no end at all. The server comes up without its apps, as after a restore that went wrong, and
+/// then with them.
+#[test]
+fn a_server_without_its_apps_signs_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&folder.path().join("server"));
+    let (port, token) = (server.port(), server.token("alice"));
+    let mut phone = Drive::start(server.url(), &folder.path().join("phone"), "ios");
+    phone.login("alice", &token);
+    let mark = phone.mark();
+    assert_eq!(server.stop(), Some(0));
+
+    let empty = folder.path().join("empty");
+    let listen = format!("127.0.0.1:{port}");
+    let mut without =
+        Lines::start(homing(["serve", "--data", empty.to_str().unwrap(), "--listen", &listen]));
+    let refused = phone.find(mark, |line| line["link"]["error"]["name"] == "unknown_app");
+    assert_eq!(refused["session"]["state"], "SignedIn");
+    assert_eq!(refused["link"]["state"], "Waiting");
+    without.signal(Signal::TERM);
+    assert!(without.wait().success());
+
+    let mark = phone.mark();
+    let _server = Server::start_on(&folder.path().join("server"), port);
+    phone.linked(mark, "Connected");
+    assert!(phone.seen.iter().all(|line| line["session"]["state"] != "SignedOut"));
+    phone.end();
 }
 
 /// S-7.6: the record waits for a device that is away, also over its restart, and is told once.
