@@ -19,8 +19,6 @@ pub(crate) fn start(default: Option<&str>) {
         (None, Some(default)) => EnvFilter::new(default),
         (None, None) => return,
     };
-    // The WebSocket library traces whole frames, and frames hold secrets (S-8.7).
-    let filter = filter.add_directive("tungstenite=debug".parse().expect("a directive"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -50,6 +50,15 @@
 //! - A client needs a tokio runtime to live on; its handles work from any thread and task.
 //! - Nothing the SDK logs (through `tracing`) holds a token, a secret or what people write.
 //!
+//! # Security
+//!
+//! - The WebSocket library (`tungstenite`) writes whole frames, and with them tokens and secrets, to the `log`
+//!   crate at level trace. Of what it writes while frames are sent and received nothing reaches a subscriber of
+//!   `tracing`, whatever its filter asks for. An app that listens to `log` itself – with `env_logger` and the
+//!   like – has to leave that level out for this library: `RUST_LOG=trace,tungstenite=debug`.
+//! - The credential and the session's secret lie in the data directory, readable by its owner alone; messages
+//!   there are not encrypted in this version.
+//!
 //! Where to read on: [`Client`] for all calls, [`Config`] for all settings, [`Status`] for the full
 //! picture, [`store`] and [`transport`] for those who bring their own.
 

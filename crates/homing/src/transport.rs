@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod names;
+mod quiet;
 mod race;
 mod routes;
 mod switch;

@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::endpoint::{Endpoint, Tls};
 use super::names::resolve;
+use super::quiet::Quiet;
 use super::race::{Reached, race};
 use super::routes::{Memory, Route};
 use super::tls::{TlsRoots, connector};
@@ -127,7 +128,7 @@ where
     // A server that does not choose the sub-protocol is refused in here.
     let (socket, _) =
         client_async_with_config(request, stream, Some(config)).await.map_err(|e| broken(&e))?;
-    let (outgoing, incoming) = socket.split();
+    let (outgoing, incoming) = Quiet(socket).split();
     let outgoing = outgoing
         .sink_map_err(|error| broken(&error))
         .with(|frame: Bytes| future::ready(Ok(Message::Binary(frame))));

@@ -4,6 +4,7 @@ mod closing;
 mod credentials;
 mod link;
 mod login;
+mod logs;
 mod messages;
 mod routes;
 mod server;
