@@ -83,7 +83,7 @@ struct Tally {
     back: Vec<u64>,
     /// The windows that the clients were told, in milliseconds.
     windows: Vec<u32>,
-    /// Attempts that came to nothing: when, and why.
+    /// Attempts that came to nothing: when they were begun, and why.
     failed: Vec<(u64, String)>,
     /// What the server said no with, and whether it said when to come back.
     refusals: BTreeMap<(String, bool), usize>,
@@ -226,13 +226,16 @@ async fn live(field: Arc<Field>, number: usize, mut orders: watch::Receiver<Orde
     let turn = field.at_once.acquire().await.expect("never closed");
     puppet.log_in(crowd::user(number), Credential { format, token });
     let mut turn = Some(turn);
-    let mut window_ms = 0;
+    let (mut window_ms, mut dialed_ms) = (0, 0);
     loop {
         for news in std::mem::take(&mut puppet.news) {
             let mut tally = field.tally();
             let at = tally.since_cut_ms();
             match news {
-                News::Dialed => tally.dialed.push(at),
+                News::Dialed => {
+                    dialed_ms = at;
+                    tally.dialed.push(at);
+                }
                 News::Connected { .. } => {
                     tally.connected += 1;
                     tally.back.push(at);
@@ -251,7 +254,7 @@ async fn live(field: Arc<Field>, number: usize, mut orders: watch::Receiver<Orde
                 News::Failed(error) => {
                     // What breaks a link is the cut itself.
                     if !puppet.had_link {
-                        tally.failed.push((at, error.sentence().to_owned()));
+                        tally.failed.push((dialed_ms, error.sentence().to_owned()));
                     }
                 }
                 News::Completed(Ok(_)) => {}

@@ -63,6 +63,8 @@ pub(super) struct Book {
     sent: BTreeMap<(UserId, ClientMsgId), (u64, WallTime)>,
     /// What a sabotaged admission decides on, and when it was read.
     stale: BTreeMap<UserId, (WallTime, UserSessions)>,
+    /// What a Welcome says of the window for a return, in milliseconds (S-6.7).
+    pub(super) window_ms: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -104,6 +106,7 @@ impl Book {
             pairs: BTreeMap::new(),
             sent: BTreeMap::new(),
             stale: BTreeMap::new(),
+            window_ms: WINDOW_MS,
         }
     }
 
@@ -218,3 +221,6 @@ impl Book {
 fn online(sessions: &UserSessions) -> impl Iterator<Item = (ConnId, SessionId)> + '_ {
     sessions.sessions.iter().filter_map(|session| Some((session.conn()?, session.id)))
 }
+
+/// The window of a server that nobody told another.
+const WINDOW_MS: u32 = 2_000;

@@ -50,6 +50,7 @@ pub fn stampede(
     options: &Options,
 ) -> Stampede {
     let mut world = World::crowd(clients, seed, options);
+    world.server.book.window_ms = window_ms;
     for no in 0..clients {
         world.run_until(no as u64 * LOGIN_MS);
         world.log_in(no, &name(no), Flaw::None);

@@ -139,7 +139,7 @@ impl Book {
                 ping_ms: limits::PING_MS as u32,
                 liveness_ms: limits::LIVENESS_MS as u32,
                 max_frame: limits::FRAME_MAX as u32,
-                reconnect_window_ms: 2_000,
+                reconnect_window_ms: self.window_ms,
             },
             registered,
         }
