@@ -1,4 +1,5 @@
-//! Measures the store alone: durable sends, binds and page reads, each asker waiting for its answer.
+//! Measures the store alone: durable sends, binds and page reads, each asker waiting for its answer; and
+//! what others notice while an app with all of that is erased.
 //!
 //! `cargo run --release -p homing-server --example store_bench [-- DIR]`; prints one line of JSON a
 //! measurement. Times are wall-clock on whatever shares the machine.
@@ -35,6 +36,7 @@ struct Loops {
     finished: std::sync::mpsc::SyncSender<()>,
     total: AtomicU64,
     incarnation: AtomicU64,
+    app: Mutex<AppId>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -86,7 +88,7 @@ impl Loops {
     fn bind(&self, slot: u32, user: u64) -> Command {
         let n = self.zero.elapsed().as_nanos() as u64;
         Command::Bind(Box::new(Bind {
-            app: AppId::new(1).expect("not zero"),
+            app: *self.app.lock().expect("not poisoned"),
             user: user_id(user),
             user_name: String::new(),
             ask: BindAsk {
@@ -166,6 +168,7 @@ fn main() {
         finished,
         total: AtomicU64::new(0),
         incarnation: AtomicU64::new(0),
+        app: Mutex::new(AppId::new(1).expect("not zero")),
     });
     let opening = Instant::now();
     let store = Store::open(&dir, Options::default(), Arc::clone(&loops) as Arc<dyn Deliver>);
@@ -179,7 +182,10 @@ fn main() {
     if store.apps().is_empty() {
         runtime.block_on(store.create_app(app)).expect("an app");
     }
-    let run = |what: &str, kind: Kind, count: u64| measure(&loops, &wait, what, kind, count);
+    let run_with = |what: &str, kind: Kind, count: u64, askers: u32| {
+        measure(&loops, &wait, what, kind, count, askers);
+    };
+    let run = |what: &str, kind: Kind, count: u64| run_with(what, kind, count, SLOTS as u32);
     run("bind new users", Kind::Bind { users: 100_000 }, 100_000);
     run("bind known users", Kind::Bind { users: 100_000 }, 100_000);
     run("bind few users", Kind::Bind { users: 256 }, 100_000);
@@ -193,6 +199,26 @@ fn main() {
     run("page of 500", Kind::Page, 20_000);
     let size = std::fs::metadata(dir.join("homing.db")).map_or(0, |file| file.len());
     println!(r#"{{"what":"size","mb":{:.0},"rss_mb":{}}}"#, size as f64 / 1e6, rss_mb());
+    // Another app, beside which the first one is erased.
+    let other = runtime.block_on(store.create_app(NewApp::named("other"))).expect("an app").id;
+    let first = std::mem::replace(&mut *loops.app.lock().expect("not poisoned"), other);
+    loops.total.store(0, Ordering::Relaxed);
+    run("bind the senders of another app", Kind::Bind { users: SLOTS }, SLOTS);
+    run("send in pairs", Kind::SendRing, 100_000);
+    run_with("send one by one", Kind::SendRing, 2_000, 2);
+    let began = Instant::now();
+    runtime.block_on(store.delete_app(first)).expect("deleted");
+    println!(r#"{{"what":"delete","ms":{:.1}}}"#, began.elapsed().as_secs_f64() * 1e3);
+    run("send in pairs beside an erasing", Kind::SendRing, 100_000);
+    run_with("send one by one beside an erasing", Kind::SendRing, 2_000, 2);
+    let mut deleted = store.watch_deleted_apps();
+    let done = deleted.wait_for(|apps| apps[&first].done.is_some());
+    let erased = runtime.block_on(done).expect("the store is open")[&first].erased;
+    let took = began.elapsed().as_secs_f64();
+    println!(
+        r#"{{"what":"erased","users":{},"messages":{},"s":{took:.1}}}"#,
+        erased.users, erased.messages
+    );
 }
 
 fn measure(
@@ -201,6 +227,7 @@ fn measure(
     what: &str,
     kind: Kind,
     count: u64,
+    askers: u32,
 ) {
     *loops.kind.lock().expect("not poisoned") = kind;
     loops.left.store(count, Ordering::Relaxed);
@@ -208,7 +235,7 @@ fn measure(
     loops.latencies.lock().expect("not poisoned").clear();
     let cpu = cpu_ms();
     let began = Instant::now();
-    for slot in 0..SLOTS as u32 {
+    for slot in 0..askers {
         loops.next(slot);
     }
     wait.recv().expect("the store is open");
