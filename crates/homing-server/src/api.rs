@@ -4,6 +4,7 @@
 
 mod apps;
 mod form;
+mod path;
 mod policy;
 mod problem;
 mod static_tokens;
@@ -41,7 +42,7 @@ pub(crate) fn router(gateway: Arc<Gateway>, admin: &Token) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/v1/apps", get(apps::list).post(apps::create))
-        .route("/v1/apps/{id}", get(apps::show).patch(apps::change).delete(apps::delete))
+        .route("/v1/apps/{app}", get(apps::show).patch(apps::change).delete(apps::delete))
         .merge(policy::routes())
         .merge(users::routes())
         .merge(static_tokens::routes())

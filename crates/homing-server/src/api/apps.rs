@@ -5,8 +5,8 @@ mod credentials;
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection};
-use axum::extract::{Path, State};
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use homing_core::server::version::{Minimum, Version};
 use homing_proto::Error;
@@ -16,8 +16,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use self::credentials::NewKey;
+use super::path::OfApp;
 use super::policy;
-use super::problem::Problem;
+use super::problem::{Problem, invalid};
 use super::{Admin, Api};
 use crate::apps::{App, AppChange, DeletedApp, Erased, NewApp, Registration};
 use crate::audit;
@@ -35,9 +36,8 @@ pub(super) async fn list(_: Admin, State(api): State<Api>) -> Json<Value> {
 pub(super) async fn show(
     _: Admin,
     State(api): State<Api>,
-    id: Result<Path<u32>, PathRejection>,
+    OfApp(id): OfApp,
 ) -> Result<Json<Value>, Problem> {
-    let id = app_id(id)?;
     if let Some(app) = api.gateway.store.app(id) {
         return Ok(Json(view(&app)));
     }
@@ -51,9 +51,8 @@ pub(super) async fn show(
 pub(super) async fn delete(
     who: Admin,
     State(api): State<Api>,
-    id: Result<Path<u32>, PathRejection>,
+    OfApp(id): OfApp,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let id = app_id(id)?;
     let is_news = api.gateway.store.app(id).is_some();
     let app = api.gateway.store.delete_app(id).await?;
     if is_news {
@@ -126,10 +125,9 @@ pub(super) struct Change {
 pub(super) async fn change(
     who: Admin,
     State(api): State<Api>,
-    id: Result<Path<u32>, PathRejection>,
+    OfApp(id): OfApp,
     body: Result<Json<Change>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let id = app_id(id)?;
     let Json(body) = body?;
     let mut app = App::clone(&*api.gateway.store.app(id).ok_or(Code::UNKNOWN_APP)?);
     for change in changes(body, &app)? {
@@ -157,10 +155,9 @@ fn changes(body: Change, app: &App) -> Result<Vec<AppChange>, Error> {
 fn minimum(body: &Change, app: &App) -> Result<Option<Minimum>, Error> {
     let version = |text: &str| match text {
         "" => Ok(None),
-        text => Version::parse(text).map(Some).ok_or_else(|| {
-            let text = format!("`{text}` is no version; write one such as 1.2.0");
-            Error::new(Code::INVALID_ARGUMENT).with_text(text)
-        }),
+        text => Version::parse(text)
+            .map(Some)
+            .ok_or_else(|| invalid(&format!("`{text}` is no version; write one such as 1.2.0"))),
     };
     let mut minimum = app.minimum.clone();
     if let Some(proto) = body.min_proto {
@@ -177,11 +174,6 @@ fn minimum(body: &Change, app: &App) -> Result<Option<Minimum>, Error> {
         };
     }
     Ok(Some(minimum).filter(|minimum| *minimum != app.minimum))
-}
-
-fn app_id(id: Result<Path<u32>, PathRejection>) -> Result<AppId, Problem> {
-    let Path(id) = id?;
-    Ok(AppId::new(id)?)
 }
 
 const fn registration(at_login: bool) -> Registration {

@@ -16,8 +16,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
-use super::problem::Problem;
-use super::users::{self, AppPath, app_id};
+use super::path::OfApp;
+use super::problem::{Problem, invalid};
+use super::users;
 use super::{Admin, Api};
 use crate::apps::AppChange;
 use crate::audit;
@@ -43,14 +44,18 @@ async fn presets(_: Admin) -> Json<Value> {
 }
 
 /// `GET …/policy`.
-async fn show(_: Admin, State(api): State<Api>, app: AppPath) -> Answer {
-    let app = api.gateway.store.app(app_id(app)?).ok_or(Code::UNKNOWN_APP)?;
+async fn show(_: Admin, State(api): State<Api>, OfApp(id): OfApp) -> Answer {
+    let app = api.gateway.store.app(id).ok_or(Code::UNKNOWN_APP)?;
     Ok(Json(view(&app.policy)))
 }
 
 /// `PUT …/policy`: a preset, or the parts of a policy.
-async fn put(who: Admin, State(api): State<Api>, app: AppPath, Form(parts): Form<Parts>) -> Answer {
-    let id = app_id(app)?;
+async fn put(
+    who: Admin,
+    State(api): State<Api>,
+    OfApp(id): OfApp,
+    Form(parts): Form<Parts>,
+) -> Answer {
     let policy = parts.read()?;
     let app = api.gateway.store.change_app(id, AppChange::Policy(policy)).await?;
     audit::app(&who, "policy", id);
@@ -75,10 +80,10 @@ struct Login {
 async fn try_login(
     _: Admin,
     State(api): State<Api>,
-    app: AppPath,
+    OfApp(app): OfApp,
     Form(login): Form<Login>,
 ) -> Answer {
-    let (app, user) = (app_id(app)?, UserId::parse(&login.user)?);
+    let user = UserId::parse(&login.user)?;
     let newcomer =
         Newcomer { platform: platform(&login.platform)?, custom_type: login.custom_type };
     let intent =
@@ -199,8 +204,4 @@ pub(super) fn platform(name: &str) -> Result<Platform, Error> {
         let names = Platform::ALL.map(Platform::name).join(", ");
         invalid(&format!("a platform is one of: {names}"))
     })
-}
-
-fn invalid(text: &str) -> Error {
-    Error::new(Code::INVALID_ARGUMENT).with_text(text)
 }

@@ -34,6 +34,11 @@ impl From<Code> for Problem {
     }
 }
 
+/// An argument is wrong, and this is what.
+pub(super) fn invalid(text: &str) -> Error {
+    Error::new(Code::INVALID_ARGUMENT).with_text(text)
+}
+
 /// What a request was refused for before a handler saw it.
 macro_rules! rejections {
     ($($rejection:ty),*) => {

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::form::Form;
-use super::problem::Problem;
-use super::users::{UserPath, app_and_user};
+use super::path::OfUser;
+use super::problem::{Problem, invalid};
 use super::{Admin, Api};
 use crate::audit;
 use crate::store::Act;
@@ -32,10 +32,9 @@ struct Choice {
 async fn set(
     who: Admin,
     State(api): State<Api>,
-    user: UserPath,
+    OfUser(app, user): OfUser,
     Form(choice): Form<Choice>,
 ) -> Result<Json<Value>, Problem> {
-    let (app, user) = app_and_user(user)?;
     let token = Token::new(match choice.token {
         Some(token) => checked(token)?,
         None => draw()?,
@@ -47,8 +46,11 @@ async fn set(
 }
 
 /// `DELETE`: no static token is the user's any more, also if none was. Sessions live on.
-async fn clear(who: Admin, State(api): State<Api>, user: UserPath) -> Result<Json<Value>, Problem> {
-    let (app, user) = app_and_user(user)?;
+async fn clear(
+    who: Admin,
+    State(api): State<Api>,
+    OfUser(app, user): OfUser,
+) -> Result<Json<Value>, Problem> {
     api.gateway.store.govern(app, user.clone(), Act::ClearStaticToken).await?;
     audit::user(&who, "clear_static_token", app, &user, 0);
     Ok(Json(json!({ "user": user.as_str() })))
@@ -58,7 +60,7 @@ fn checked(token: String) -> Result<String, Error> {
     if (limits::STATIC_TOKEN_MIN_BYTES..=limits::STATIC_TOKEN_BYTES).contains(&token.len()) {
         return Ok(token);
     }
-    Err(Error::new(Code::INVALID_ARGUMENT).with_text("a static token has 16 to 128 bytes"))
+    Err(invalid("a static token has 16 to 128 bytes"))
 }
 
 /// 64 hexadecimal digits, 256 random bits.

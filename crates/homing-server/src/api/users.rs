@@ -1,7 +1,7 @@
 //! `/v1/apps/{app}/users`: an app's users, what operators do to them, and their sessions (V-3).
 
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::form::Form;
-use super::problem::Problem;
+use super::path::{OfApp, OfUser};
+use super::problem::{Problem, invalid};
 use super::{Admin, Api};
 use crate::audit;
 use crate::store::{Act, Chosen, Credentials, Made, NewUser, UserPage, UserView};
@@ -33,8 +34,6 @@ pub(super) fn routes() -> Router<Api> {
 }
 
 type Answer = Result<Json<Value>, Problem>;
-pub(super) type AppPath = Result<Path<u32>, PathRejection>;
-pub(super) type UserPath = Result<Path<(u32, String)>, PathRejection>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,10 +48,10 @@ struct Page {
 async fn list(
     _: Admin,
     State(api): State<Api>,
-    app: AppPath,
+    OfApp(app): OfApp,
     page: Result<Query<Page>, QueryRejection>,
 ) -> Answer {
-    let (app, Query(page)) = (app_id(app)?, page?);
+    let Query(page) = page?;
     let limit = page.limit.unwrap_or(limits::USERS_PER_PAGE);
     if !(1..=limits::USERS_PER_PAGE).contains(&limit) {
         return Err(invalid("limit is 1 to 100").into());
@@ -89,10 +88,9 @@ struct Creation {
 async fn create(
     who: Admin,
     State(api): State<Api>,
-    app: AppPath,
+    OfApp(app): OfApp,
     Form(body): Form<Creations>,
 ) -> Result<Response, Problem> {
-    let app = app_id(app)?;
     match (body.id, body.users) {
         (Some(id), None) => {
             let user = new_user(Creation { id, name: body.name })?;
@@ -147,8 +145,7 @@ async fn create_all(
 }
 
 /// `GET …/users/{user}`.
-async fn show(_: Admin, State(api): State<Api>, user: UserPath) -> Answer {
-    let (app, user) = app_and_user(user)?;
+async fn show(_: Admin, State(api): State<Api>, OfUser(app, user): OfUser) -> Answer {
     Ok(Json(whole(&look(&api, app, &user).await?)))
 }
 
@@ -162,10 +159,9 @@ struct Change {
 async fn change(
     _: Admin,
     State(api): State<Api>,
-    user: UserPath,
+    OfUser(app, user): OfUser,
     Form(body): Form<Change>,
 ) -> Answer {
-    let (app, user) = app_and_user(user)?;
     api.gateway.store.rename_user(app, user.clone(), body.name).await?;
     Ok(Json(whole(&look(&api, app, &user).await?)))
 }
@@ -181,7 +177,7 @@ struct Words {
 async fn delete(
     who: Admin,
     State(api): State<Api>,
-    user: UserPath,
+    user: OfUser,
     Form(body): Form<Words>,
 ) -> Answer {
     let act = Act::Delete { text: checked_text(body.text)? };
@@ -200,7 +196,7 @@ struct Ban {
 }
 
 /// `POST …/ban`: bars the user and ends its sessions.
-async fn ban(who: Admin, State(api): State<Api>, user: UserPath, Form(body): Form<Ban>) -> Answer {
+async fn ban(who: Admin, State(api): State<Api>, user: OfUser, Form(body): Form<Ban>) -> Answer {
     let now = api.gateway.clock.wall();
     let until = match (body.until_ms, body.for_s) {
         (Some(_), Some(_)) => return Err(invalid("either until_ms or for_s").into()),
@@ -216,12 +212,12 @@ async fn ban(who: Admin, State(api): State<Api>, user: UserPath, Form(body): For
 }
 
 /// `POST …/unban`.
-async fn unban(who: Admin, State(api): State<Api>, user: UserPath) -> Answer {
+async fn unban(who: Admin, State(api): State<Api>, user: OfUser) -> Answer {
     govern(&who, &api, user, "unban", Act::Unban).await
 }
 
 /// `POST …/revoke`: every credential issued before now is dead; sessions live on.
-async fn revoke(who: Admin, State(api): State<Api>, user: UserPath) -> Answer {
+async fn revoke(who: Admin, State(api): State<Api>, user: OfUser) -> Answer {
     govern(&who, &api, user, "revoke", Act::RevokeCredentials).await
 }
 
@@ -239,12 +235,7 @@ struct Kick {
 }
 
 /// `POST …/kick`: all sessions, those in `sessions`, or all but those in `except` (S-7.8).
-async fn kick(
-    who: Admin,
-    State(api): State<Api>,
-    user: UserPath,
-    Form(body): Form<Kick>,
-) -> Answer {
+async fn kick(who: Admin, State(api): State<Api>, user: OfUser, Form(body): Form<Kick>) -> Answer {
     let sessions = match (body.sessions, body.except) {
         (Some(_), Some(_)) => return Err(invalid("either sessions or except").into()),
         (Some(listed), None) => Chosen::Listed(session_ids(&listed)?),
@@ -257,8 +248,7 @@ async fn kick(
 }
 
 /// `GET …/sessions`.
-async fn sessions(_: Admin, State(api): State<Api>, user: UserPath) -> Answer {
-    let (app, user) = app_and_user(user)?;
+async fn sessions(_: Admin, State(api): State<Api>, OfUser(app, user): OfUser) -> Answer {
     let devices = api.gateway.store.devices(app, user).await?;
     Ok(Json(json!({ "sessions": devices.iter().map(session).collect::<Vec<_>>() })))
 }
@@ -273,10 +263,10 @@ struct Online {
 async fn online(
     _: Admin,
     State(api): State<Api>,
-    app: AppPath,
+    OfApp(app): OfApp,
     Form(body): Form<Online>,
 ) -> Answer {
-    let (app, users) = (app_id(app)?, body.users);
+    let users = body.users;
     let ids = users.iter().map(|id| UserId::parse(id)).collect::<Result<Vec<_>, _>>()?;
     let views = api.gateway.store.look_up(app, ids).await?;
     let line = |(id, view): (&String, &Option<UserView>)| {
@@ -293,8 +283,8 @@ async fn online(
 }
 
 /// Does it, takes it down, and answers with how many sessions it ended and the user as it is now.
-async fn govern(who: &Admin, api: &Api, user: UserPath, name: &str, act: Act) -> Answer {
-    let (app, user) = app_and_user(user)?;
+async fn govern(who: &Admin, api: &Api, user: OfUser, name: &str, act: Act) -> Answer {
+    let OfUser(app, user) = user;
     let ended = api.gateway.store.govern(app, user.clone(), act).await?;
     audit::user(who, name, app, &user, ended);
     let user = whole(&look(api, app, &user).await?);
@@ -352,16 +342,6 @@ pub(super) fn session(info: &DeviceInfo) -> Value {
     })
 }
 
-pub(super) fn app_id(app: AppPath) -> Result<AppId, Problem> {
-    let Path(app) = app?;
-    Ok(AppId::new(app)?)
-}
-
-pub(super) fn app_and_user(user: UserPath) -> Result<(AppId, UserId), Problem> {
-    let Path((app, user)) = user?;
-    Ok((AppId::new(app)?, UserId::parse(&user)?))
-}
-
 fn session_ids(names: &[String]) -> Result<Vec<SessionId>, Error> {
     names.iter().map(|name| name.parse()).collect()
 }
@@ -371,8 +351,4 @@ fn checked_text(text: String) -> Result<String, Error> {
         return Ok(text);
     }
     Err(invalid("a text has at most 256 bytes"))
-}
-
-fn invalid(text: &str) -> Error {
-    Error::new(Code::INVALID_ARGUMENT).with_text(text)
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use homing_proto::{Code, Error};
+use homing_proto::Error;
 use homing_token::{Cbc, Format, Key};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Change;
+use crate::api::problem::invalid;
 use crate::apps::{AcceptanceChange, App, AppChange, AppKey, Silence, StaticTokens, WebhookUrl};
 
 #[derive(Deserialize)]
@@ -24,7 +25,6 @@ pub(super) struct NewKey {
 impl NewKey {
     /// A key for a form whose credentials are verified with keys of the app.
     pub(super) fn checked(self) -> Result<AppChange, Error> {
-        let invalid = |text: &str| Error::new(Code::INVALID_ARGUMENT).with_text(text);
         let format: Format = self.format.parse()?;
         let key = Key::new(self.key)?;
         let name = match format {
