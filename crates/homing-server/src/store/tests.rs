@@ -183,6 +183,33 @@ fn an_app_takes_along_what_its_deleted_users_had_not_yet_lost() {
     }
 }
 
+/// D-7: where damage has taken rows away, the rest is erased all the same.
+#[test]
+fn a_conversation_whose_row_is_missing_is_erased_like_any_other() {
+    let dir = scratch();
+    let mut bench = Bench::open(dir.path());
+    for n in 0..8 {
+        bench.step(dir.path(), &Step::Send { from: n % 2, to: 1, id: n as u8 });
+    }
+    bench.settle();
+    let db = rusqlite::Connection::open(dir.path().join(open::DATABASE)).unwrap();
+    assert_eq!(db.execute("DELETE FROM conversation", []).unwrap(), 2);
+    bench.state.reload().unwrap();
+    for user in [0, 1] {
+        let mut out = Effects::default();
+        let act = Act::Delete { text: String::new() };
+        bench.state.tables.begin().unwrap();
+        bench.state.govern(bench.users[user].user, &act, NOW, &mut out).unwrap().unwrap();
+        commit(&mut bench.state);
+    }
+    bench.settle();
+    for table in ["member", "message", "entry", "sent", "deletion"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let left: i64 = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+}
+
 #[test]
 fn users_are_listed_in_order_whatever_of_them_is_merged() {
     let dir = scratch();

@@ -35,6 +35,8 @@ pub(super) struct Writer {
     sweep: Sweep,
     swept: Instant,
     erased: Instant,
+    /// An erasing failed, and is tried again some time after this.
+    erase_failed: Option<Instant>,
     /// When the devices of a user who lost a connection are told that it stayed away (S-1.6).
     lingers: VecDeque<(WallTime, UserKey)>,
     /// Detaches of a batch that failed: nobody would ask for them again.
@@ -71,6 +73,7 @@ impl Writer {
             sweep: Sweep::new(),
             swept: Instant::now(),
             erased: Instant::now(),
+            erase_failed: None,
             lingers: VecDeque::new(),
             owed: Vec::new(),
             health: Health::Good,
@@ -106,7 +109,7 @@ impl Writer {
     fn patience(&self) -> Duration {
         if self.health != Health::Good {
             TICK
-        } else if self.merge.is_some() || !self.state.deletions.is_idle() {
+        } else if self.merge.is_some() || self.has_to_erase() {
             Duration::ZERO
         } else if self.state.journal.rows > 0 {
             GAP
@@ -312,9 +315,10 @@ impl Writer {
 
     /// One slice of what deletions have left to erase; says so when one is done (D-7).
     fn erase(&mut self) {
-        if self.health != Health::Good || self.state.deletions.is_idle() {
+        if self.health != Health::Good || !self.has_to_erase() {
             return;
         }
+        self.erase_failed = None;
         match self.state.erase(SLICE, (self.options.clock)()) {
             Ok(done) => {
                 self.shared.publish(&self.state.apps, &self.state.deletions.apps);
@@ -322,9 +326,17 @@ impl Writer {
                     self.say_erased(app, user, erased);
                 }
             }
-            Err(failure) => self.recover(&mut [], &failure),
+            Err(failure) => {
+                self.recover(&mut [], &failure);
+                self.erase_failed = Some(Instant::now());
+            }
         }
         self.erased = Instant::now();
+    }
+
+    fn has_to_erase(&self) -> bool {
+        let may = self.erase_failed.is_none_or(|at| at.elapsed() >= ERASE_RETRY);
+        may && !self.state.deletions.is_idle()
     }
 
     fn say_erased(&self, app: AppId, user: Option<UserKey>, erased: Erased) {
@@ -443,6 +455,8 @@ const SLICE: Duration = Duration::from_millis(4);
 /// Under load a slice of erasing comes not sooner after the one before it: less than a tenth of the
 /// time.
 const ERASE_PAUSE: Duration = Duration::from_millis(50);
+/// After an erasing failed: what does not pass by itself may not take the time of everything else.
+const ERASE_RETRY: Duration = Duration::from_secs(60);
 /// Slices after one commit at most, whatever the journal holds.
 const SLICES: u64 = 8;
 /// Rows of the journal at which merging goes on under load: long enough to sort well.

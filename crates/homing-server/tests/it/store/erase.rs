@@ -143,6 +143,29 @@ fn a_deleted_user_leaves_to_others_what_they_received_and_takes_the_rest_along()
     assert_eq!(kept, 3, "their ids stay taken");
 }
 
+#[test]
+fn an_erasing_that_fails_holds_up_nobody_and_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut desk = Desk::open(dir.path());
+    let (doomed, spared) = (desk.app(Preset::Multi), desk.app(Preset::Multi));
+    furnish(&mut desk, doomed, MARK);
+    drop(desk);
+    let obstacle = "CREATE TRIGGER obstacle BEFORE DELETE ON entry BEGIN \
+        SELECT RAISE(ABORT, 'not now'); END";
+    database(dir.path()).execute_batch(obstacle).unwrap();
+    let mut desk = Desk::open(dir.path());
+    assert_eq!(block_on(desk.store.delete_app(doomed)).unwrap().done, None);
+    let ours = furnish(&mut desk, spared, "kept");
+    check_kept(&mut desk, &ours);
+    assert_eq!(erased_before(&desk, doomed), None);
+    drop(desk);
+    database(dir.path()).execute_batch("DROP TRIGGER obstacle").unwrap();
+    let desk = Desk::open(dir.path());
+    assert_eq!(erased(&desk, doomed).erased.users, 3);
+    drop(desk);
+    assert_eq!(tables_with(dir.path(), MARK), Vec::<String>::new());
+}
+
 /// Set for the child: the data directory that it serves until it is killed.
 const DIR: &str = "HOMING_TEST_ERASE_DIR";
 /// Messages in the app that is deleted: some ten slices.
