@@ -158,7 +158,10 @@ impl Client {
                 if error.code.is_credential() {
                     self.asking.refusal = Some(error);
                 }
-                self.ask_later(turn.now.time, wait);
+                // The warning that came meanwhile may have led to a question: that one stands.
+                if !matches!(self.asking.stage, Stage::Asked { .. }) {
+                    self.ask_later(turn.now.time, wait);
+                }
             }
         }
     }

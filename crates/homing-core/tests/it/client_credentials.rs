@@ -245,6 +245,28 @@ fn a_credential_that_comes_while_hello_is_on_its_way_is_shown_right_after_it() {
     assert_eq!(desk.requests().len(), 1);
 }
 
+/// S-8.4: one question at a time, also when what the app gave is refused while one is open.
+#[test]
+fn a_refusal_of_what_the_app_gave_does_not_ask_a_second_time() {
+    let mut desk = with_provider();
+    let attempt = desk.attempt();
+    desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+    desk.connect();
+    desk.call(Command::Renew(token("garbage")));
+    desk.receive(ServerFrame::Welcome(Box::new(resumed(1, 0))));
+    let (id, _) = desk.requests().remove(0);
+    desk.receive(ServerFrame::CredentialExpiring { seconds: 18 });
+    assert_eq!(asks(&desk).len(), 1);
+    let body = Err(Code::CREDENTIAL_MALFORMED.into());
+    desk.receive(ServerFrame::Response { id, body });
+    desk.pass(5_000);
+    desk.put(Input::Timeout);
+    assert_eq!(asks(&desk).len(), 1, "asked again before the first question was answered");
+    answer(&mut desk, 1, given("fresh"));
+    let Some((_, Request::Renew(shown))) = desk.requests().pop() else { panic!("not shown") };
+    assert_eq!(shown, token("fresh"));
+}
+
 /// Short-lived credentials are renewed again and again, and no faster than the ceiling (I16).
 #[test]
 fn credentials_that_are_warned_of_at_once_do_not_make_a_loop() {
