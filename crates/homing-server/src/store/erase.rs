@@ -23,6 +23,7 @@ use homing_proto::{Code, Error};
 
 use super::effect::{Effect, Effects};
 use super::error::Failure;
+use super::merge::Progress;
 use super::record::{Change, LeftChange};
 use super::state::State;
 use super::tables::{ConversationRow, DeletionRow};
@@ -44,13 +45,6 @@ struct Deletion {
     row: DeletionRow,
     /// The journal's rows before this one must be merged first; known once it is the first.
     merged_before: Option<u64>,
-}
-
-/// A moment's state of a piece of work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Progress {
-    More,
-    Done,
 }
 
 /// What an erasing works with.

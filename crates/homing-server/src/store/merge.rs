@@ -39,7 +39,7 @@ enum Item {
     Sent(UserKey, ClientMsgId),
 }
 
-/// How far a merge has come.
+/// How far a merge, or an erasing, has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Progress {
     More,
