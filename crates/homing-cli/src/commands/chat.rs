@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     /// A command that prints a credential, run by `sh -c` when one is needed: to sign in, before the
     /// present one runs out, and after it ran out or was refused. It has 20 s, and finds who and why
     /// (sign_in, expiring, expired, refused) in HOMING_USER and HOMING_REASON.
-    #[arg(long, value_name = "CMD", env = "HOMING_TOKEN_COMMAND")]
+    #[arg(long, value_name = "CMD", env = "HOMING_TOKEN_COMMAND", hide_env_values = true)]
     token_command: Option<String>,
     /// The form of the credentials: usersig, token04, token04-cbc, nim-static, nim-dynamic, jwt,
     /// third-party or app-sign.

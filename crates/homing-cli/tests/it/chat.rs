@@ -81,6 +81,17 @@ fn what_cannot_be_done_exits_with_1_and_says_why() {
     assert_failed(&refused, "credential_malformed");
     let nobody = run(["chat", "--server", server.url(), "--app-id", "1", "--user", "alice"]);
     assert_failed(&nobody, "offline_not_last_user");
+    // Signed out inside, with nothing to sign in with again.
+    let store = folder.path().join("alice");
+    let store = store.to_str().unwrap();
+    let chat = ["chat", "--server", server.url(), "--app-id", "1", "--user", "alice", "--store"];
+    let mut first = homing(chat);
+    first.arg(store).env("HOMING_TOKEN", server.token("alice"));
+    assert_eq!(run_with(first, b"").status.code(), Some(0));
+    let mut again = homing(chat);
+    again.arg(store);
+    let told = run_with(again, b"/login\n");
+    assert!(stderr(&told).contains("A token is needed: /login TOKEN"), "{}", stderr(&told));
 }
 
 /// A chat with its stderr in lines, which it waits for.

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 pub(crate) fn homing<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_homing"));
     command.args(arguments);
-    for name in ["HOMING_URL", "HOMING_ADMIN_TOKEN", "HOMING_KEY", "HOMING_TOKEN", "RUST_LOG"] {
+    let heard = ["URL", "ADMIN_TOKEN", "KEY", "TOKEN", "TOKEN_COMMAND", "STATIC_TOKEN"];
+    command.env_remove("RUST_LOG");
+    for name in heard.map(|name| format!("HOMING_{name}")) {
         command.env_remove(name);
     }
     command.env("HOMING_LOG", "warn");

@@ -30,6 +30,11 @@ impl Credentials {
         credentials
     }
 
+    /// There is nothing to sign in with.
+    pub(super) const fn are_missing(&self) -> bool {
+        self.given.is_none() && self.command.is_none()
+    }
+
     /// From now on this one.
     pub(super) fn give(&mut self, token: String) -> Credential {
         let credential =
@@ -52,7 +57,7 @@ impl Credentials {
                 }
                 client.login(user, fresh).await.map(drop)
             }
-            None if self.given.is_none() => Err(error),
+            _ if self.are_missing() => Err(error),
             _ => self.login(client, user).await,
         }
     }

@@ -8,7 +8,7 @@ mod input;
 use std::io;
 use std::time::Duration;
 
-use homing::Time;
+use homing::{Code, Time};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -85,6 +85,10 @@ impl View {
         match told {
             Told::Notice(notice) => self.notice(notice),
             Told::Panel(title, lines) => self.panel = Some((title, lines)),
+            // Nothing was tried: the token command failed.
+            Told::SignedIn(Err(error)) if error.code == Code::CREDENTIAL_REQUIRED => {
+                self.notice(error.sentence().to_owned());
+            }
             // The banner tells it.
             Told::SignedIn(_) => {}
             Told::Message(_) | Told::Lists | Told::Sent | Told::Status | Told::Nothing => {}

@@ -312,6 +312,9 @@ impl Talk {
         if let Some(token) = token {
             self.credentials.give(token);
         }
+        if self.credentials.are_missing() {
+            return Told::Notice("A token is needed: /login TOKEN".to_owned());
+        }
         let (client, user) = (self.client.clone(), self.user.clone());
         let credentials = self.credentials.clone();
         self.spawn(async move {
