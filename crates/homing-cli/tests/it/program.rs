@@ -313,7 +313,7 @@ impl Drive {
 
     /// The first line from `mark` on that is as wanted, which may be there already.
     pub(crate) fn find(&mut self, mark: usize, wanted: impl Fn(&Value) -> bool) -> Value {
-        let mut at = mark;
+        let (began, mut at) = (Instant::now(), mark);
         loop {
             while at < self.seen.len() {
                 if wanted(&self.seen[at]) {
@@ -321,6 +321,7 @@ impl Drive {
                 }
                 at += 1;
             }
+            assert!(began.elapsed() < 3 * PATIENCE, "it does not come: {:#?}", self.seen);
             let line = self.process.next().unwrap_or_else(|| panic!("it ended: {:#?}", self.seen));
             self.seen.push(serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}")));
         }

@@ -73,8 +73,13 @@ impl Oracle for RefusedCredential {
                 | Command::ResumeLast
                 | Command::Renew(_),
             ) => self.shown(*no).asked = false,
-            // With the account its credential is forgotten; what is said of it later names nothing.
-            Fact::Status(no, status) if status.user().is_none() => self.shown(*no).current = None,
+            // With the account its credential is forgotten, and what was asked of it; what is said
+            // of it later names nothing.
+            Fact::Status(no, status) if status.user().is_none() => {
+                let shown = self.shown(*no);
+                shown.current = None;
+                shown.renewals.clear();
+            }
             Fact::Event(no, Event::CredentialNeeded(_)) => {
                 let again = std::mem::replace(&mut self.shown(*no).asked, true);
                 if again {
