@@ -230,6 +230,8 @@ impl Client {
         self.welcome_page = None;
         if matches!(self.session, Session::SignedIn(_))
             && let Some((credential, expires)) = self.requests.take_provided()
+            // What ended the link may have been the verdict on this very one.
+            && self.account.refusal(&credential).is_none()
         {
             self.adopt(credential, expires);
             self.persist_account(turn, Write::Account);

@@ -245,6 +245,22 @@ fn a_credential_that_comes_while_hello_is_on_its_way_is_shown_right_after_it() {
     assert_eq!(desk.requests().len(), 1);
 }
 
+/// S-8.5: given again while the server was about to refuse it, it is refused all the same.
+#[test]
+fn a_credential_that_is_refused_while_it_is_shown_again_is_not_kept() {
+    let mut desk = with_provider();
+    let attempt = desk.attempt();
+    desk.put(Input::Lost(attempt, Error::new(Code::NETWORK)));
+    desk.connect();
+    desk.call(Command::Renew(token("alice")));
+    desk.receive(ServerFrame::Welcome(Box::new(resumed(1, 0))));
+    assert!(matches!(desk.requests()[..], [(_, Request::Renew(_))]));
+    desk.out.clear();
+    desk.receive(closed(Code::CREDENTIAL_EXPIRED));
+    assert!(matches!(credential(&desk), CredentialStatus::Needed { .. }));
+    assert!(!desk.is_dialing(), "it is shown once more");
+}
+
 /// S-8.4: one question at a time, also when what the app gave is refused while one is open.
 #[test]
 fn a_refusal_of_what_the_app_gave_does_not_ask_a_second_time() {
