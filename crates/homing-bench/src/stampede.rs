@@ -92,7 +92,9 @@ struct Tally {
 pub(crate) fn run(arguments: &Arguments) -> Result<Measured, Failure> {
     let facts = Facts::gather();
     let server = Server::start(&arguments.server, Transport::Plain)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // As many threads as cores: that all of them lose it at once is to keep the clients, which are
+    // many machines elsewhere, no longer than it must.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcomes = runtime.block_on(measure(arguments, server))?;
     let (mut budgets, mut figures) = (Vec::new(), serde_json::Map::new());
     for outcome in &outcomes {
